@@ -1,0 +1,149 @@
+"""The words that all floors share: sentinels, the clock, an entry."""
+
+import enum
+import math
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final, Literal, TypeAlias
+
+Clock: TypeAlias = Callable[[], float]
+"""Monotonic seconds; only differences mean anything. ``time.monotonic`` unless a test injects its own."""
+
+Ttl: TypeAlias = float | timedelta | str
+"""A time to live: seconds, a ``timedelta``, or text such as ``"90s"``, ``"15m"``, ``"2h"``, ``"7d"``."""
+
+FOREVER: Final = math.inf
+"""The time to live of an entry that never expires."""
+
+DEAD: Final = -math.inf
+"""``Entry.until`` of an entry that has left its cache: no clock is ever before it."""
+
+
+class Missing(enum.Enum):
+    """The type of ``MISS``."""
+
+    MISS = "MISS"
+
+    def __repr__(self) -> str:
+        return "MISS"
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+
+class Unset(enum.Enum):
+    """The type of ``UNSET``: an option that was left out, where ``None`` would be a value."""
+
+    UNSET = "UNSET"
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+MISS: Final = Missing.MISS
+"""What ``peek`` answers where nothing is cached: ``None`` is a value like others."""
+
+UNSET: Final = Unset.UNSET
+
+
+class Meta:
+    """What few entries differ in, so that many of them share one object.
+
+    Attributes:
+        tags: names by which the entry can be invalidated together with others.
+        version: the cache's invalidation counter from before the value was made; the entry counts
+            while no tag of its was invalidated later than that.
+        born: the clock when the entry was made, kept only where it cannot be derived (``FOREVER``).
+    """
+
+    __slots__ = ("born", "tags", "version")
+
+    def __init__(self, tags: tuple[str, ...] = (), version: int = 0, born: float | None = None) -> None:
+        self.tags = tags
+        self.version = version
+        self.born = born
+
+
+class Entry:
+    """One stored answer in memory.
+
+    Attributes:
+        key: its key in the cache.
+        value: what a caller gets.
+        until: the instant up to which it may be served without a second thought; ``DEAD`` once it left.
+        ttl: seconds from the function's answer to the expiry.
+        used: the instant of its last use.
+        meta: what few entries differ in, or ``None`` where there is nothing to say.
+        index, index_key: the fast index that has a view of this entry, and the view's place in it.
+        prev, next: neighbours in the order of eviction.
+        before, after: neighbours that expire at about the same time.
+    """
+
+    __slots__ = (
+        "after", "before", "index", "index_key", "key", "meta",
+        "next", "prev", "ttl", "until", "used", "value",
+    )  # fmt: skip
+
+    key: str
+    value: Any
+    until: float
+    ttl: float
+    used: float
+    meta: Meta | None
+    index: "dict[tuple[Any, ...], Entry] | None"
+    index_key: tuple[Any, ...] | None
+    prev: "Entry | None"
+    next: "Entry | None"
+    before: "Entry | None"
+    after: "Entry | None"
+
+    def __init__(self, key: str, value: Any, ttl: float, now: float, meta: Meta | None = None) -> None:
+        self.key = key
+        self.value = value
+        self.ttl = ttl
+        self.until = now + ttl
+        self.used = now
+        self.meta = meta
+        self.index = self.index_key = None
+        self.prev = self.next = self.before = self.after = None
+
+
+class CopiedEntry(Entry):
+    """An entry of mutable data: every reader of ``value`` gets a copy of its own.
+
+    ``Entry.value`` is a slot and this one a property, so that the hit path reads ``entry.value`` for
+    both and immutable values pay nothing.
+    """
+
+    __slots__ = ("copy",)
+
+    copy: Callable[[Any], Any]
+
+    def __init__(
+        self,
+        key: str,
+        value: Any,
+        ttl: float,
+        now: float,
+        meta: Meta | None = None,
+        *,
+        copy: Callable[[Any], Any],
+    ) -> None:
+        self.copy = copy
+        super().__init__(key, value, ttl, now, meta)
+
+    @property
+    def value(self) -> Any:  # type: ignore[override]
+        return self.copy(_slot.__get__(self))
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        _slot.__set__(self, value)
+
+
+_slot: Any = Entry.__dict__["value"]
+
+
+def stored(entry: Entry) -> Any:
+    """The very object that an entry keeps, where ``entry.value`` may be a copy of it."""
+    return _slot.__get__(entry)

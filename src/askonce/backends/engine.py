@@ -1,0 +1,168 @@
+"""What the engine asks of a backend.
+
+``CacheInterface`` is for people and is async. The engine needs more: a look that neither awaits nor
+blocks, fills that an invalidation in the meantime undoes, entries with their stamps. A backend that has
+all this answers ``engine_store()`` with an ``EngineStore``; for any other ``CacheInterface`` an adapter
+stands in (``backends/adapter.py``).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from askonce._types import Clock, Entry
+
+
+@dataclass(slots=True, eq=False)
+class Fence:
+    """A place in time, taken before a function starts: what is older than its break is not stored.
+
+    Attributes:
+        key: the key that is about to be filled.
+        tags: the tags that are known before the function runs.
+        version: the cache's invalidation counter when the fence was opened.
+        broken: whether the key was invalidated, deleted, set or cleared since then.
+    """
+
+    key: str
+    tags: tuple[str, ...]
+    version: int
+    broken: bool = False
+
+
+class Found(NamedTuple):
+    """What a remote tier holds: a value with the seconds that it may still live."""
+
+    value: Any
+    ttl: float
+
+
+class Sight(NamedTuple):
+    """What ``explain`` learns about a key without computing anything.
+
+    ``reason`` says why there is nothing to serve, or is ``None`` where there is.
+    """
+
+    tier: str | None
+    age: float | None
+    remaining: float | None
+    tags: tuple[str, ...]
+    reason: str | None
+
+
+class RemoteTier(Protocol):
+    """A tier behind memory whose answers take a while; every method for tasks and for threads."""
+
+    async def read(self, key: str) -> Found | None:
+        """What is stored under the key, or ``None``."""
+        ...
+
+    async def write(self, fence: Fence, value: Any, ttl: float, tags: tuple[str, ...]) -> None:
+        """Store the value unless the fence broke."""
+        ...
+
+    async def remove(self, key: str) -> bool:
+        """Drop the key and say whether there was something to drop."""
+        ...
+
+    async def invalidate_tags(self, tags: tuple[str, ...]) -> None:
+        """Make every entry with one of these tags count no more."""
+        ...
+
+    def read_blocking(self, key: str) -> Found | None:
+        """``read`` for callers without an event loop."""
+        ...
+
+    def write_blocking(self, fence: Fence, value: Any, ttl: float, tags: tuple[str, ...]) -> None:
+        """``write`` for callers without an event loop."""
+        ...
+
+    def remove_blocking(self, key: str) -> bool:
+        """``remove`` for callers without an event loop."""
+        ...
+
+    def invalidate_tags_blocking(self, tags: tuple[str, ...]) -> None:
+        """``invalidate_tags`` for callers without an event loop."""
+        ...
+
+
+class EngineStore(Protocol):
+    """The memory side of a backend, as the engine sees it. No method awaits, blocks for I/O or raises."""
+
+    clock: Clock
+    default_ttl: float
+    enabled: bool
+    """``False``: nothing is stored and decorated functions pass straight through."""
+    operation_ttls: Mapping[str, float]
+    remote: RemoteTier | None
+    """The tier behind memory, or ``None`` where memory is all."""
+
+    def look(self, key: str) -> Entry | None:
+        """The fresh entry of a key, marked as used, or ``None``. Takes no lock and counts nothing."""
+        ...
+
+    def open_fence(self, key: str, tags: tuple[str, ...] = ()) -> Fence:
+        """Begin a fill. Every fence is closed again, also when nothing is stored."""
+        ...
+
+    def close_fence(self, fence: Fence) -> None:
+        """Forget a fence."""
+        ...
+
+    def fill(
+        self,
+        fence: Fence,
+        value: Any,
+        ttl: float,
+        tags: tuple[str, ...] = (),
+        copy: Callable[[Any], Any] | None = None,
+    ) -> Entry | None:
+        """Store a value whose fence held, atomically with that test; ``None`` where it was not stored.
+
+        Args:
+            fence: opened before the value was made.
+            value: what to keep; already safe from the caller's hands.
+            ttl: seconds from now; ``FOREVER`` for no expiry.
+            tags: all tags of the entry, also those that were not known when the fence was opened.
+            copy: makes what a reader gets from what is kept; ``None`` where it may be shared.
+        """
+        ...
+
+    def drop(self, key: str) -> bool:
+        """Remove an entry and break the fences of its key; whether a fresh entry was there."""
+        ...
+
+    def break_fences(self, key: str) -> None:
+        """Let no fill of this key that is under way be stored."""
+        ...
+
+    def drop_tags(self, tags: tuple[str, ...]) -> None:
+        """Make every entry with one of these tags count no more, and break the fences that know them."""
+        ...
+
+    def admit(self, entry: Entry, index: dict[tuple[Any, ...], Entry], index_key: tuple[Any, ...]) -> None:
+        """Give a living entry a view in a fast index; the view leaves the index with its entry.
+
+        An entry has one view at most: a second one replaces the first.
+        """
+        ...
+
+    def sight(self, key: str) -> Sight:
+        """Why a look would find something or not. For people: may be slow."""
+        ...
+
+    def count(self, source: "HitSource") -> None:
+        """Take a decorated function's figures into the cache's own statistics."""
+        ...
+
+
+class HitSource(Protocol):
+    """The figures of one decorated function, read when statistics are asked for."""
+
+    def hits(self) -> float:
+        """Hits so far."""
+        ...
+
+    def misses(self) -> float:
+        """Misses so far."""
+        ...
