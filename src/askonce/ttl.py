@@ -1,0 +1,69 @@
+"""Reads a time to live in any of the forms that people write."""
+
+import math
+import re
+from datetime import timedelta
+from reprlib import repr as short_repr
+from typing import Final, NoReturn
+
+from askonce.exceptions import ConfigurationError
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_TEXT: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|[smhd])")
+_FORMS: Final = 'seconds above 0, a timedelta, text such as "90s", "15m", "2h" or "7d", or FOREVER'
+
+
+def parse_ttl(value: object, what: str = "ttl") -> float:
+    """Read a time to live.
+
+    Args:
+        value: seconds, a ``timedelta``, text such as ``"500ms"``, ``"90s"``, ``"1.5h"`` or ``"7d"``, or
+            ``FOREVER``.
+        what: the name that an error gives to the setting.
+
+    Returns:
+        Seconds, more than 0; infinite for ``FOREVER``.
+
+    Raises:
+        ConfigurationError: for anything that is not a time above 0.
+    """
+    seconds = _seconds(value, what)
+    if math.isnan(seconds):
+        _refuse(value, what, "it is not a number")
+    if seconds <= 0:
+        _refuse(value, what, "it would store nothing")
+    return seconds
+
+
+def _seconds(value: object, what: str) -> float:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, str):
+        return _text_seconds(value, what)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _refuse(value, what, f"{type(value).__name__} is not a time")
+    try:
+        return float(value)
+    except OverflowError:
+        _refuse(value, what, "it is too large")
+
+
+def _text_seconds(text: str, what: str) -> float:
+    match = _TEXT.fullmatch(text.strip())
+    if match is None:
+        _refuse(text, what, "it is not a number with one of the units ms, s, m, h, d")
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if math.isinf(seconds):
+        _refuse(text, what, "it is too large")
+    return seconds
+
+
+def _refuse(value: object, what: str, reason: str) -> NoReturn:
+    raise ConfigurationError(f"{what}={_show(value)}: {reason}; give {_FORMS}") from None
+
+
+def _show(value: object) -> str:
+    try:
+        return short_repr(value)
+    except ValueError:  # an integer of more digits than Python prints
+        return "..."
