@@ -1,0 +1,64 @@
+"""What every backend accepts from the hands of people: keys, times to live, tags."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from xxhash import xxh3_128_hexdigest
+
+from askonce._types import Ttl
+from askonce.ttl import parse_ttl
+
+LONGEST_KEY: Final = 200
+"""Bytes of UTF-8 up to which a key is kept as it is given."""
+
+DIGESTED: Final = "long:"
+"""How the digest of a long key begins; a key that is given in this form is digested too."""
+
+PLAIN_KEY: Final = 38
+"""Characters up to which a key is certainly neither long nor a digest."""
+
+
+def checked_key(key: str) -> str:
+    """The key as it is stored: itself, or the digest of a long one.
+
+    Args:
+        key: any text, also empty or with lone surrogates.
+
+    Raises:
+        TypeError: if it is no text.
+    """
+    if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"a cache key is text, not {type(key).__name__}; convert it with str() or repr()")
+    if len(key) <= PLAIN_KEY:
+        return key
+    data = key.encode("utf-8", "surrogatepass")
+    if len(data) <= LONGEST_KEY and not key.startswith(DIGESTED):
+        return key
+    return f"{DIGESTED}{xxh3_128_hexdigest(data)}:{len(data)}"
+
+
+def checked_ttl(ttl: Ttl | None, default: float) -> float:
+    """Seconds to live, ``default`` where none are given.
+
+    Raises:
+        ConfigurationError: a ``ValueError``, for 0, negative, NaN or anything that is no time.
+    """
+    return default if ttl is None else parse_ttl(ttl, "ttl")
+
+
+def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags, each once, in order.
+
+    Raises:
+        TypeError: for a bare text, or a tag that is no text.
+        ValueError: for a tag that begins with ``@``: those belong to decorated functions.
+    """
+    if isinstance(tags, str | bytes):
+        raise TypeError(f"tags is a list of texts, not one {type(tags).__name__}; write [tag]")
+    unique = tuple(dict.fromkeys(tags))
+    for tag in unique:
+        if not isinstance(tag, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a tag is text, not {type(tag).__name__}; convert it with str()")
+        if tag.startswith("@"):
+            raise ValueError("a tag cannot begin with '@', which decorated functions use; name it otherwise")
+    return unique

@@ -1,0 +1,58 @@
+"""The fills that are under way, so that an invalidation reaches them."""
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+from askonce.backends.engine import Fence
+
+
+class Fences:
+    """Open fences by key; called under the cache's lock only."""
+
+    __slots__ = ("_by_key", "_open")
+
+    def __init__(self) -> None:
+        self._by_key: Final[dict[str, list[Fence]]] = {}
+        self._open: Final[dict[Fence, None]] = {}  # in the order of their versions
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def open(self, fence: Fence) -> None:
+        """Begin to watch over a fill."""
+        self._by_key.setdefault(fence.key, []).append(fence)
+        self._open[fence] = None
+
+    def close(self, fence: Fence) -> None:
+        """Stop watching; closing twice does no harm."""
+        if fence not in self._open:
+            return
+        del self._open[fence]
+        others = self._by_key[fence.key]
+        others.remove(fence)
+        if not others:
+            del self._by_key[fence.key]
+
+    def oldest_version(self) -> float:
+        """The version of the fence that is open longest; infinite where none is."""
+        for fence in self._open:
+            return fence.version
+        return math.inf
+
+    def break_key(self, key: str) -> None:
+        """Break the fences of a key."""
+        for fence in self._by_key.get(key, ()):
+            fence.broken = True
+
+    def break_tags(self, tags: Iterable[str]) -> None:
+        """Break the fences that know one of these tags."""
+        unique = set(tags)
+        for fence in self._open:
+            if not unique.isdisjoint(fence.tags):
+                fence.broken = True
+
+    def break_all(self) -> None:
+        """Break every fence."""
+        for fence in self._open:
+            fence.broken = True

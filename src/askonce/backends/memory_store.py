@@ -1,0 +1,304 @@
+"""The memory cache as the engine uses it: entries, their fences, and why they leave."""
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from askonce._types import DEAD, Clock, Entry, Meta
+from askonce.backends.drops import REMEMBERED, DropRecord, ago
+from askonce.backends.engine import Fence, HitSource, Names, RemoteTier, Sight
+from askonce.backends.eviction import Policy
+from askonce.backends.expiry import Calendar
+from askonce.backends.fences import Fences
+from askonce.backends.figures import HitSources
+from askonce.backends.held import CopiedHeld, Held
+from askonce.backends.sizing import deep_size
+from askonce.backends.tags import TagLedger
+from askonce.flight import Flights
+
+_EVENTS: Final = ("sets", "deletes", "evictions", "expirations", "invalidations", "too_large")
+_SWEPT: Final = 64
+WAITING_USES: Final = 64
+_ENTRY_BYTES: Final = 240  # the entry, its place in the table, its stamps; the key is counted by itself
+
+
+class MemoryStore:
+    """Entries by key, bounded in number and, if wanted, in bytes.
+
+    The truth is one dictionary. Reads take no lock: they see an entry, whole, or none. Writes take one lock.
+    An entry never comes back to life: whoever removes it sets ``until`` to ``DEAD``, but leaves the value,
+    since a reader who found the entry fresh may be about to take it.
+
+    Uses wait in a log, which a write replays, or the reader that fills it.
+    """
+
+    clock: Clock
+    default_ttl: float
+    operation_ttls: Mapping[str, float]
+    enabled: bool = True
+    remote: RemoteTier | None = None
+
+    def __init__(
+        self,
+        policy: Callable[[], Policy],
+        *,
+        default_ttl: float,
+        operation_ttls: Mapping[str, float],
+        clock: Clock,
+        max_size: int,
+        max_bytes: int | None,
+    ) -> None:
+        self.clock = clock
+        self.default_ttl = default_ttl
+        self.operation_ttls = operation_ttls
+        self.flights: Final = Flights()
+        self.names: Final = Names()
+        self.max_size: Final = max_size
+        self.max_bytes: Final = max_bytes
+        self._entries: Final[dict[str, Held]] = {}
+        # A finalizer that the collector runs inside a write may use the cache: no deadlock.
+        self._lock: Final = threading.RLock()
+        self._policy: Final = policy()
+        self._calendar: Final = Calendar()
+        self._tags: Final = TagLedger()
+        self._fences: Final = Fences()
+        self._drops: Final = DropRecord()
+        self._sources: Final = HitSources()
+        self._uses: Final[deque[Held]] = deque()
+        self._bytes = 0
+        self._events: Final = dict.fromkeys(_EVENTS, 0)
+
+    def engine_store(self) -> "MemoryStore":
+        """This cache, as the engine sees it."""
+        return self
+
+    def look(self, key: str) -> Entry | None:
+        """The fresh entry of a key, marked as used, or ``None``."""
+        entry = self._fresh(key)
+        if entry is not None:
+            self._note_use(entry)
+        return entry
+
+    def open_fence(self, key: str, tags: tuple[str, ...] = ()) -> Fence:
+        """Begin a fill."""
+        with self._lock:
+            fence = Fence(key, tags, self._tags.now)
+            self._fences.open(fence)
+            return fence
+
+    def close_fence(self, fence: Fence) -> None:
+        """Forget a fence."""
+        with self._lock:
+            self._fences.close(fence)
+            self._tags.forget(self._fences.oldest_version())
+
+    def break_fences(self, key: str) -> None:
+        """Let no fill of this key that is under way be stored."""
+        with self._lock:
+            self._fences.break_key(key)
+
+    def fill(
+        self,
+        fence: Fence,
+        value: Any,
+        ttl: float,
+        tags: tuple[str, ...] = (),
+        copy: Callable[[Any], Any] | None = None,
+    ) -> Entry | None:
+        """Store a value whose fence held; ``None`` where it was not stored."""
+        if not ttl > 0:
+            return None
+        with self._lock:
+            if fence.broken or not self._tags.unchanged((*fence.tags, *tags), fence.version):
+                return None
+            return self._store(fence.key, value, ttl, tags, fence.version, copy)
+
+    def drop(self, key: str) -> bool:
+        """Remove an entry and break the fences of its key; whether a fresh entry was there."""
+        with self._lock:
+            self._fences.break_key(key)
+            entry = self._entries.get(key)
+            if entry is None:
+                return False
+            now = self.clock()
+            fresh = self._fresh(key) is not None
+            self._remove(entry, "deleted", now)
+            self._events["deletes"] += fresh
+            return fresh
+
+    def drop_tags(self, tags: tuple[str, ...]) -> None:
+        """Make every entry with one of these tags count no more, and break the fences that know them."""
+        with self._lock:
+            self._tags.invalidate(tags)
+            self._fences.break_tags(tags)
+            self._tags.forget(self._fences.oldest_version())
+            self._events["invalidations"] += len(tags)
+
+    def admit(self, entry: Entry, index: dict[tuple[Any, ...], Entry], index_key: tuple[Any, ...]) -> None:
+        """Give a living entry a view in a fast index, in place of one that it has."""
+        with self._lock:
+            meta = entry.meta
+            if self._entries.get(entry.key) is not entry or not (meta is None or self._tags.counts(meta)):
+                return
+            _take_view(entry)
+            entry.index = index
+            entry.index_key = index_key
+            if meta is not None:
+                self._tags.viewed(meta.tags, index)
+            index[index_key] = entry
+
+    def sight(self, key: str) -> Sight:
+        """Why a look would find something or not."""
+        with self._lock:
+            now = self.clock()
+            entry = self._entries.get(key)
+            if entry is None:
+                return Sight(None, None, None, (), self._drops.explain(key, now))
+            meta = entry.meta
+            tags = () if meta is None else meta.tags
+            born = entry.until - entry.ttl if meta is None or meta.born is None else meta.born
+            if self._fresh(key) is None:
+                return Sight(None, None, None, tags, self._why_stale(entry, now))
+            return Sight("memory", now - born, entry.until - now, tags, None)
+
+    def count(self, source: HitSource) -> None:
+        """Take a decorated function's figures into the cache's own statistics."""
+        with self._lock:
+            self._sources.add(source)
+
+    def _fresh(self, key: str) -> Held | None:
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        meta = entry.meta
+        # Tags first: the version of a tag is forgotten only after its last entry is DEAD.
+        if (meta is None or self._tags.counts(meta)) and entry.until > self.clock():
+            return entry
+        return None
+
+    def _store(
+        self,
+        key: str,
+        value: Any,
+        ttl: float,
+        tags: tuple[str, ...],
+        version: int,
+        copy: Callable[[Any], Any] | None,
+    ) -> Held | None:
+        """Put a new entry in place and whatever it displaces out; ``None`` if it is too large."""
+        now = self.clock()
+        self._settle(now)
+        old = self._entries.get(key)
+        size = 0 if self.max_bytes is None else _ENTRY_BYTES + deep_size((key, value))
+        if self.max_bytes is not None and size > self.max_bytes:
+            self._refuse(key, old, now)
+            return None
+        meta = self._tags.bear(tags, version, now if ttl == math.inf else None)
+        entry = (
+            Held(key, value, ttl, now, meta)
+            if copy is None
+            else CopiedHeld(key, value, ttl, now, meta, copy=copy)
+        )
+        entry.size = size
+        self._bytes += size
+        self._events["sets"] += 1
+        self._entries[key] = entry
+        self._calendar.add(entry)
+        if old is None:
+            self._policy.insert(entry)
+        else:
+            self._policy.replace(old, entry)
+            self._unlink(old)
+        self._evict(now)
+        return entry
+
+    def _refuse(self, key: str, old: Held | None, now: float) -> None:
+        self._events["too_large"] += 1
+        if old is not None:
+            self._remove(old, "", now)
+        self._drops.note(key, "not stored", now, f"since it is larger than max_bytes={self.max_bytes}")
+
+    def _evict(self, now: float) -> None:
+        while len(self._entries) > self.max_size:
+            self._events["evictions"] += 1
+            self._remove(self._policy.evict(), "evicted", now, f"to keep max_size={self.max_size}")
+        while self.max_bytes is not None and self._bytes > self.max_bytes:
+            self._events["evictions"] += 1
+            self._remove(self._policy.evict(), "evicted", now, f"to keep max_bytes={self.max_bytes}")
+
+    def _note_use(self, entry: Held) -> None:
+        self._uses.append(entry)
+        if len(self._uses) >= WAITING_USES:
+            self._maintain()
+
+    def _maintain(self) -> None:
+        with self._lock:
+            self._settle(self.clock())
+
+    def _settle(self, now: float) -> None:
+        """Replay uses and let go of some of what has expired: bounded, whatever has piled up."""
+        uses = self._uses
+        use = self._policy.use
+        while uses:
+            use(uses.popleft())
+        for _ in range(_SWEPT):
+            entry = self._calendar.expired(now)
+            if entry is None:
+                break
+            self._events["expirations"] += 1
+            self._remove(self._entries[entry.key], "expired", entry.until)
+
+    def _remove(self, entry: Held, how: str, when: float, purpose: str = "") -> None:
+        del self._entries[entry.key]
+        self._policy.remove(entry)
+        self._unlink(entry)
+        self._drops.note(entry.key, how, when, purpose)
+
+    def _unlink(self, entry: Held) -> None:
+        """Let an entry that is out of the dictionary leave everything else."""
+        entry.until = DEAD
+        _take_view(entry)
+        self._calendar.remove(entry)
+        self._bytes -= entry.size
+        if entry.meta is not None:
+            self._tags.release(entry.meta.tags)
+            self._tags.forget(self._fences.oldest_version())
+
+    def _prolong(self, entry: Held, ttl: float) -> None:
+        now = self.clock()
+        self._calendar.remove(entry)
+        entry.ttl = ttl
+        entry.until = now + ttl
+        self._calendar.add(entry)
+        if ttl == math.inf and entry.meta is None:
+            entry.meta = Meta(born=now)
+
+    def _empty(self) -> None:
+        with self._lock:
+            self._fences.break_all()
+            self._uses.clear()
+            now = self.clock()
+            entries = list(self._entries.values())
+            self._entries.clear()
+            for entry in entries:
+                self._policy.remove(entry)
+                self._unlink(entry)
+            for entry in entries[-REMEMBERED:]:
+                self._drops.note(entry.key, "cleared", now)
+
+    def _why_stale(self, entry: Held, now: float) -> str:
+        if entry.meta is not None:
+            for tag in entry.meta.tags:
+                if not self._tags.unchanged((tag,), entry.meta.version):
+                    return f"invalidated by tag {tag!r}"
+        return f"expired {ago(now - entry.until)}"
+
+
+def _take_view(entry: Entry) -> None:
+    index = entry.index
+    if index is not None and entry.index_key is not None:
+        if index.get(entry.index_key) is entry:
+            del index[entry.index_key]
+        entry.index = entry.index_key = None
