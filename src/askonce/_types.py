@@ -27,6 +27,8 @@ class Missing(enum.Enum):
     def __repr__(self) -> str:
         return "MISS"
 
+    __str__ = __repr__
+
     def __bool__(self) -> Literal[False]:
         return False
 
@@ -38,6 +40,8 @@ class Unset(enum.Enum):
 
     def __repr__(self) -> str:
         return "UNSET"
+
+    __str__ = __repr__
 
 
 MISS: Final = Missing.MISS

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from askonce._types import Clock, Entry
+from askonce.exceptions import ConfigurationError
+from askonce.flight import Flights
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +50,30 @@ class Sight(NamedTuple):
     remaining: float | None
     tags: tuple[str, ...]
     reason: str | None
+
+
+class Names:
+    """Which function bears which name in one cache."""
+
+    def __init__(self) -> None:
+        self._claims: dict[str, str] = {}
+
+    def claim(self, name: str, function: str) -> None:
+        """Take a name; a function that is defined again keeps its own.
+
+        Args:
+            name: the function's identity in keys.
+            function: its module and qualified name.
+
+        Raises:
+            ConfigurationError: another function has it.
+        """
+        holder = self._claims.setdefault(name, function)
+        if holder != function:
+            raise ConfigurationError(
+                f"{function} and {holder} both claim the name {name!r} in one cache, "
+                "and would answer for each other; give one of them another name="
+            )
 
 
 class RemoteTier(Protocol):
@@ -94,6 +120,10 @@ class EngineStore(Protocol):
     enabled: bool
     """``False``: nothing is stored and decorated functions pass straight through."""
     operation_ttls: Mapping[str, float]
+    flights: Flights
+    """What is being computed for this cache at the moment."""
+    names: Names
+    """Which function bears which name in this cache."""
     remote: RemoteTier | None
     """The tier behind memory, or ``None`` where memory is all."""
 

@@ -1,0 +1,40 @@
+"""askonce: decorator-first memoization. The same question is never paid for twice."""
+
+from askonce._types import FOREVER, MISS
+from askonce.backends.interface import CacheInterface
+from askonce.backends.memory import InMemoryCache
+from askonce.config import default_cache as _default_cache  # noqa: F401  gives the process its default
+from askonce.decorators import ai_cached, cached
+from askonce.engine.registry import get_default_cache, register_cache, set_default_cache
+from askonce.exceptions import (
+    BackendError,
+    BackendTimeout,
+    CacheError,
+    CodecError,
+    ConfigurationError,
+    KeyBuildError,
+    NotCachedError,
+)
+from askonce.results import CacheInfo, Explanation, WarmReport
+
+__all__ = [
+    "FOREVER",
+    "MISS",
+    "BackendError",
+    "BackendTimeout",
+    "CacheError",
+    "CacheInfo",
+    "CacheInterface",
+    "CodecError",
+    "ConfigurationError",
+    "Explanation",
+    "InMemoryCache",
+    "KeyBuildError",
+    "NotCachedError",
+    "WarmReport",
+    "ai_cached",
+    "cached",
+    "get_default_cache",
+    "register_cache",
+    "set_default_cache",
+]

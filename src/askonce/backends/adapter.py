@@ -1,0 +1,167 @@
+"""A plain ``CacheInterface`` in the engine's hands.
+
+Such a backend has no memory that could be looked at without awaiting, so every look is a read, and what
+is kept is kept by the backend alone. Fences are those of this process: an invalidation by a verb of a
+decorated function undoes a fill that is under way here, one made by hand on the backend itself, or in
+another process, does not.
+"""
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, cast
+
+from askonce._types import MISS, Clock, CopiedEntry, Entry, Meta
+from askonce.backends.engine import EngineStore, Fence, Found, HitSource, Names, Sight
+from askonce.backends.fences import Fences
+from askonce.backends.interface import CacheInterface
+from askonce.flight import Flights
+
+
+def engine_store_of(cache: CacheInterface) -> EngineStore:
+    """A backend as the engine sees it: the backend's own view, or an adapter around it."""
+    own: Callable[[], EngineStore] | None = getattr(cache, "engine_store", None)
+    if own is not None:
+        return own()
+    with _lock:
+        adapter = _adapters.get(cache)
+        if adapter is None:
+            adapter = _adapters[cache] = PlainStore(cache)
+        return cast("EngineStore", adapter)
+
+
+_lock = threading.Lock()
+_adapters: "weakref.WeakKeyDictionary[CacheInterface, PlainStore]" = weakref.WeakKeyDictionary()
+
+
+class PlainStore:
+    """An ``EngineStore`` without a memory of its own."""
+
+    def __init__(self, cache: CacheInterface) -> None:
+        self.clock: Clock = time.monotonic
+        self.default_ttl: float = getattr(cache, "default_ttl", 3600.0)
+        self.enabled = True
+        self.operation_ttls: Mapping[str, float] = getattr(cache, "operation_ttls", MappingProxyType({}))
+        self.flights = Flights()
+        self.names = Names()
+        self.remote = PlainTier(weakref.ref(cache))
+        self._fences = Fences()
+
+    def look(self, key: str) -> Entry | None:
+        """Nothing: the backend has to be asked."""
+        return None
+
+    def open_fence(self, key: str, tags: tuple[str, ...] = ()) -> Fence:
+        """Begin a fill."""
+        fence = Fence(key, tags, 0)
+        with _lock:
+            self._fences.open(fence)
+        return fence
+
+    def close_fence(self, fence: Fence) -> None:
+        """Forget a fence."""
+        with _lock:
+            self._fences.close(fence)
+
+    def fill(
+        self,
+        fence: Fence,
+        value: Any,
+        ttl: float,
+        tags: tuple[str, ...] = (),
+        copy: Callable[[Any], Any] | None = None,
+    ) -> Entry | None:
+        """An entry that is kept nowhere, if the fence held; the tier's ``write`` does the storing."""
+        if fence.broken:
+            return None
+        now = self.clock()
+        if copy is None:
+            return Entry(fence.key, value, ttl, now, Meta(tags))
+        return CopiedEntry(fence.key, value, ttl, now, Meta(tags), copy=copy)
+
+    def drop(self, key: str) -> bool:
+        """Break the fences of a key; the tier's ``remove`` does the rest."""
+        self.break_fences(key)
+        return False
+
+    def break_fences(self, key: str) -> None:
+        """Let no fill of this key that is under way be stored."""
+        with _lock:
+            self._fences.break_key(key)
+
+    def drop_tags(self, tags: tuple[str, ...]) -> None:
+        """Break the fences with these tags; the tier's ``invalidate_tags`` does the rest."""
+        with _lock:
+            self._fences.break_tags(frozenset(tags))
+
+    def admit(self, entry: Entry, index: dict[tuple[Any, ...], Entry], index_key: tuple[Any, ...]) -> None:
+        """Nothing: no entry of a plain backend is known to live."""
+
+    def sight(self, key: str) -> Sight:
+        """All that can be said without asking the backend."""
+        return Sight(None, None, None, (), "not in memory: this backend has to be asked")
+
+    def count(self, source: HitSource) -> None:
+        """Nothing: a plain backend keeps its own statistics."""
+
+
+class PlainTier:
+    """The backend itself, for tasks and for threads."""
+
+    def __init__(self, cache: "weakref.ref[CacheInterface]") -> None:
+        self._ref = cache
+
+    @property
+    def _cache(self) -> CacheInterface:
+        cache = self._ref()
+        if cache is None:
+            raise ReferenceError("the cache is gone")
+        return cache
+
+    async def read(self, key: str) -> Found | None:
+        """What is stored under the key."""
+        value = await self._cache.get(key, MISS)
+        if value is MISS:
+            return None
+        return Found(value, await self._cache.get_ttl(key) or 0.0)
+
+    async def write(self, fence: Fence, value: Any, ttl: float, tags: tuple[str, ...]) -> None:
+        """Store the value, and take it away again if the fence broke meanwhile."""
+        if fence.broken:
+            return
+        await self._cache.set(fence.key, value, ttl, tags=tags)
+        if fence.broken:
+            await self._cache.delete(fence.key)
+
+    async def remove(self, key: str) -> bool:
+        """Drop the key."""
+        return await self._cache.delete(key)
+
+    async def invalidate_tags(self, tags: tuple[str, ...]) -> None:
+        """Make every entry with one of these tags count no more."""
+        await self._cache.invalidate_tags(*tags)
+
+    def read_blocking(self, key: str) -> Found | None:
+        """``read`` for threads."""
+        value = self._cache.sync.get(key, MISS)
+        if value is MISS:
+            return None
+        return Found(value, self._cache.sync.get_ttl(key) or 0.0)
+
+    def write_blocking(self, fence: Fence, value: Any, ttl: float, tags: tuple[str, ...]) -> None:
+        """``write`` for threads."""
+        if fence.broken:
+            return
+        self._cache.sync.set(fence.key, value, ttl, tags=tags)
+        if fence.broken:
+            self._cache.sync.delete(fence.key)
+
+    def remove_blocking(self, key: str) -> bool:
+        """``remove`` for threads."""
+        return self._cache.sync.delete(key)
+
+    def invalidate_tags_blocking(self, tags: tuple[str, ...]) -> None:
+        """``invalidate_tags`` for threads."""
+        self._cache.sync.invalidate_tags(*tags)

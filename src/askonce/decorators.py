@@ -1,0 +1,150 @@
+"""``cached`` and ``ai_cached``."""
+
+import difflib
+import functools
+import inspect
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, Literal
+
+from askonce._types import Ttl
+from askonce.backends.interface import CacheInterface
+from askonce.engine import flow
+from askonce.engine.drivers import drive, drive_blocking
+from askonce.engine.function import CacheOption, Function, Options
+from askonce.exceptions import ConfigurationError
+from askonce.methods import CachedCallable, CachedMethod
+from askonce.engine.naming import identity_of
+from askonce.signature import Arguments, describe
+from askonce.verbs import VERBS, verbs_of
+
+AI_OPERATION_TTLS: Final[Mapping[str, float]] = {"summarize": 7200.0, "sentiment": 86400.0, "qa": 1800.0}
+"""How long ``ai_cached`` keeps the answers of these operations, in seconds, where nothing else says."""
+
+_OPTIONS: Final = (
+    "operation", "name", "ttl", "cache", "key", "ignore", "version", "store_if", "single_flight", "isolate",
+)  # fmt: skip
+_AI_OPTIONS: Final = (*_OPTIONS, "model", "prompt_version")
+
+
+def cached(function: Any = None, /, **options: Any) -> Any:
+    if function is None:
+        _options("cached", _OPTIONS, options)
+        return lambda function: cached(function, **options)
+    return _decorate(function, _options("cached", _OPTIONS, options))
+
+
+def ai_cached(function: Any = None, /, **options: Any) -> Any:
+    if function is None:
+        _options("ai_cached", _AI_OPTIONS, options)
+        return lambda function: ai_cached(function, **options)
+    return _decorate(function, _options("ai_cached", _AI_OPTIONS, options))
+
+
+def _options(decorator: str, known: tuple[str, ...], given: dict[str, Any]) -> Options:
+    """Check what can be checked without the function."""
+    for name in given:
+        if name not in known:
+            raise TypeError(_unknown_option(decorator, name, known))
+    given = dict(given)
+    model, prompt_version = given.pop("model", None), given.pop("prompt_version", None)
+    if decorator == "ai_cached":
+        given |= {"parts": ("ai", model, prompt_version), "operation_ttls": AI_OPERATION_TTLS}
+    options = Options(**given)
+    if options.single_flight not in ("process", None):
+        raise ConfigurationError(
+            f"single_flight={options.single_flight!r} is unknown; "
+            'use "process" (one computation per key in this process) or None (every call for itself)'
+        )
+    if options.store_if is not None and not callable(options.store_if):
+        raise ConfigurationError(f"store_if={options.store_if!r} is no predicate; give a callable of the result")
+    if options.version is not None and not isinstance(options.version, (int, str)):
+        raise ConfigurationError(f"version={options.version!r} is neither a number nor a text")
+    _check_cache(options.cache)
+    return options
+
+
+def _unknown_option(decorator: str, name: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{decorator}() has no option {name!r}; {hint}Its options are {', '.join(known)}"
+
+
+def _check_cache(cache: CacheOption) -> None:
+    if cache is None or isinstance(cache, (CacheInterface, str)):
+        return
+    if isinstance(cache, type) or not callable(cache):
+        raise ConfigurationError(
+            f"cache={cache!r} is no cache; give a backend such as InMemoryCache(), the name of a registered "
+            "one, or a callable that returns one"
+        )
+
+
+def _decorate(target: Any, options: Options) -> Any:
+    if isinstance(target, staticmethod):
+        return staticmethod(_decorate_function(target.__func__, options, method=False)[0])
+    if isinstance(target, classmethod):
+        return _decorate_method(target.__func__, options, binds_class=True)
+    if not callable(target) or isinstance(target, type):
+        raise TypeError(
+            f"{target!r} cannot be cached; decorate a function, a method or a callable object"
+            + (" that makes instances of the class" if isinstance(target, type) else "")
+        )
+    if inspect.isfunction(target) and _is_in_class_body(target):
+        return _decorate_method(target, options, binds_class=False)
+    call, _ = _decorate_function(target, options, method=False)
+    if inspect.isroutine(target) or isinstance(target, functools.partial):
+        return call
+    return CachedCallable(target, call)
+
+
+def _is_in_class_body(function: Any) -> bool:
+    scope, dot, _ = function.__qualname__.rpartition(".")
+    return bool(dot) and not scope.endswith("<locals>")
+
+
+def _decorate_method(target: Any, options: Options, *, binds_class: bool) -> CachedMethod:
+    names = list(inspect.signature(target).parameters)
+    # Under an outer @staticmethod or @classmethod the first parameter is no instance.
+    takes_instance = not binds_class and names[:1] == ["self"] and options.key is None
+    instance = "self" if takes_instance and "self" not in options.ignore else None
+    call, function = _decorate_function(target, options, method=True, instance=instance)
+    return CachedMethod(call, function, instance=instance, binds_class=binds_class)
+
+
+def _decorate_function(
+    target: Any, options: Options, *, method: bool, instance: str | None = None
+) -> tuple[Any, Function]:
+    identity = identity_of(target, options.name)
+    function = Function(
+        target,
+        options,
+        identity=identity,
+        instance=instance,
+        method=method,
+        slow=_SLOW,
+        clock=time.monotonic,
+    )
+    return _dressed(function), function
+
+
+def _dressed(function: Function) -> Any:
+    """The generated wrapper with the looks of the original, and the verbs."""
+    call: Any = functools.update_wrapper(function.path.call, function.wrapped)
+    if not hasattr(function.wrapped, "__name__"):  # a partial, a callable object
+        call.__name__ = call.__qualname__ = describe(function.wrapped)
+    verbs = verbs_of(function, call)
+    for name in VERBS:
+        setattr(call, name, getattr(verbs, name))
+    return call
+
+
+def _slow_async(function: Function, arguments: Arguments) -> Any:
+    return drive(flow.answer(function, arguments))
+
+
+def _slow_sync(function: Function, arguments: Arguments) -> Any:
+    return drive_blocking(flow.answer(function, arguments))
+
+
+_SLOW: Final = {"async": _slow_async, "sync": _slow_sync}

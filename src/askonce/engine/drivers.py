@@ -1,0 +1,138 @@
+"""Carrying out the steps of a flow: one driver for tasks, one for threads."""
+
+import asyncio
+from collections.abc import Callable, Generator
+from typing import Any
+
+from askonce._logging import get_logger
+from askonce.engine.flow import Flow, Invoke, IsAnswer, Launch, Remote, Step, Wait
+from askonce.flight import Flight, Landing, current_flight, wait, wait_blocking
+
+
+async def drive(flow: Flow) -> Any:
+    """Run a flow in a task."""
+    try:
+        step = next(flow)
+        while True:
+            try:
+                outcome = await _carry_out(step)
+            except BaseException as error:  # noqa: BLE001  the flow decides what it means
+                step = flow.throw(error)
+            else:
+                step = flow.send(outcome)
+    except StopIteration as end:
+        return end.value
+
+
+def drive_blocking(flow: Flow) -> Any:
+    """Run a flow in a thread."""
+    try:
+        step = next(flow)
+        while True:
+            try:
+                outcome = _carry_out_blocking(step)
+            except BaseException as error:  # noqa: BLE001  the flow decides what it means
+                step = flow.throw(error)
+            else:
+                step = flow.send(outcome)
+    except StopIteration as end:
+        return end.value
+
+
+async def _carry_out(step: Step) -> Any:
+    match step:
+        case Invoke(function, arguments):
+            return await function.signature.apply(function.wrapped, arguments)
+        case Wait(flight):
+            return await wait(flight)
+        case Launch(flight, work, finish):
+            return await _launch(flight, work, finish)
+        case IsAnswer(error):
+            return isinstance(error, Exception) or _is_own_cancellation(error)
+        case Remote():
+            return await _ask_remote(step)
+
+
+def _carry_out_blocking(step: Step) -> Any:
+    match step:
+        case Invoke(function, arguments):
+            return function.signature.apply(function.wrapped, arguments)
+        case Wait(flight):
+            return wait_blocking(flight)
+        case Launch(flight, work, finish):
+            return _launch_blocking(flight, work, finish)
+        case IsAnswer(error):
+            return isinstance(error, Exception)
+        case Remote():
+            return _ask_remote_blocking(step)
+
+
+async def _launch(flight: Flight, work: Generator[Step, Any, None], finish: Callable[[], None]) -> Landing:
+    """Do the work in a task of its own, with the leader's context, and wait for it like anybody else."""
+    loop = asyncio.get_running_loop()
+    flight.home = loop
+    task = loop.create_task(_fly(flight, work), name=f"askonce {flight.key}")
+    # Held until it ends: the loop itself holds its tasks only weakly.
+    _under_way.add(task)
+
+    def land(task: "asyncio.Task[None]") -> None:
+        _under_way.discard(task)
+        finish()  # a task that is cancelled before its first step never enters its body
+
+    def cancel() -> None:
+        try:
+            loop.call_soon_threadsafe(task.cancel)
+        except RuntimeError:  # the loop is closed, and the task with it
+            _under_way.discard(task)
+
+    task.add_done_callback(land)
+    flight.cancel = cancel
+    return await wait(flight)
+
+
+_under_way: set["asyncio.Task[None]"] = set()
+
+
+async def _fly(flight: Flight, work: Generator[Step, Any, None]) -> None:
+    current_flight.set(flight)
+    await drive(work)
+
+
+def _launch_blocking(
+    flight: Flight, work: Generator[Step, Any, None], finish: Callable[[], None]
+) -> Landing:
+    """Do the work where the caller is: a thread cannot be cancelled."""
+    token = current_flight.set(flight)
+    try:
+        drive_blocking(work)
+    finally:
+        current_flight.reset(token)
+        finish()
+    assert flight.landing is not None
+    return flight.landing
+
+
+def _is_own_cancellation(error: BaseException) -> bool:
+    """Whether the function raised ``CancelledError`` though nobody cancelled the task that runs it."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling()
+
+
+async def _ask_remote(step: Remote) -> Any:
+    try:
+        return await getattr(step.store.remote, step.method)(*step.arguments)
+    except Exception as error:  # noqa: BLE001  a backend's failure never reaches the caller
+        _report(step, error)
+        return None
+
+
+def _ask_remote_blocking(step: Remote) -> Any:
+    try:
+        return getattr(step.store.remote, f"{step.method}_blocking")(*step.arguments)
+    except Exception as error:  # noqa: BLE001  a backend's failure never reaches the caller
+        _report(step, error)
+        return None
+
+
+def _report(step: Remote, error: Exception) -> None:
+    get_logger().warning("backend_failed", step=step.method, error=type(error).__name__)

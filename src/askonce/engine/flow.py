@@ -1,0 +1,305 @@
+"""What a call does, without doing any of it.
+
+Each flow is a generator: it yields what it needs next (a ``Step``) and is sent the outcome, so that one
+text of the logic serves tasks and threads. ``drivers`` carries the steps out.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from askonce._types import MISS, Entry
+from askonce.backends.engine import EngineStore, Fence, Found, Sight
+from askonce.engine.function import Function
+from askonce.flight import Flight, Landing, own_copy
+from askonce.isolation import isolated
+from askonce.signature import Arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """Run the function; answers what it returns, raises what it raises."""
+
+    function: Function
+    arguments: Arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait for a flight that somebody else leads; answers its ``Landing``."""
+
+    flight: Flight
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Carry out the work of a flight where no caller can cancel it; answers its ``Landing``."""
+
+    flight: Flight
+    work: Generator["Step", Any, None]
+    finish: Callable[[], None]
+    """Lands a flight whose work ended without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class IsAnswer:
+    """Ask whether an exception is the function's own, and not the end of the task that ran it."""
+
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Ask the tier behind memory: ``read``, ``write``, ``remove`` or ``invalidate_tags``."""
+
+    store: EngineStore
+    method: str
+    arguments: tuple[Any, ...]
+
+
+Step = Invoke | Wait | Launch | IsAnswer | Remote
+Flow = Generator[Step, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a decorated function."""
+
+    function: Function
+    store: EngineStore
+    key: str
+    arguments: Arguments
+
+
+def answer(function: Function, arguments: Arguments) -> Flow:
+    """Serve a call: look, join, or lead."""
+    store = function.store()
+    if not store.enabled:
+        function.figures.computed += 1
+        return (yield Invoke(function, arguments))
+    call = Call(function, store, function.keys.key(arguments), arguments)
+    while True:
+        entry = store.look(call.key)
+        if entry is not None:
+            return _hit(call, entry)
+        if function.options.single_flight is None:
+            return (yield from _alone(call))
+        landing, led = yield from _fly(call, anew=False)
+        if not landing.retry:
+            return _passenger_value(call, landing, led=led)
+
+
+def refresh(function: Function, arguments: Arguments) -> Flow:
+    """Run the function whatever is stored, and store what it answers."""
+    store = function.store()
+    if not store.enabled:
+        return (yield Invoke(function, arguments))
+    call = Call(function, store, function.keys.key(arguments), arguments)
+    while True:
+        store.break_fences(call.key)
+        landing, led = yield from _fly(call, anew=True)
+        if not landing.retry:
+            return _passenger_value(call, landing, led=led)
+
+
+def peek(function: Function, arguments: Arguments) -> Flow:
+    """What is stored, or ``MISS``; nothing is computed or counted."""
+    store = function.store()
+    if not store.enabled:
+        return MISS
+    key = function.keys.key(arguments)
+    entry = store.look(key)
+    if entry is None and store.remote is not None:
+        fence = store.open_fence(key, function.tags)
+        try:
+            entry = yield from _read(store, fence, key)
+        finally:
+            store.close_fence(fence)
+    return MISS if entry is None else entry.value
+
+
+def put(function: Function, value: Any, arguments: Arguments) -> Flow:
+    """Store a value for a call as if the function had answered it."""
+    store = function.store()
+    if not store.enabled:
+        return False
+    key = function.keys.key(arguments)
+    store.break_fences(key)
+    fence = store.open_fence(key, function.tags)
+    try:
+        return (yield from _keep(Call(function, store, key, arguments), fence, function.checked(value)))[1]
+    finally:
+        store.close_fence(fence)
+
+
+def invalidate(function: Function, arguments: Arguments) -> Flow:
+    """Drop the answer of a call; whether there was one."""
+    store = function.store()
+    key = function.keys.key(arguments)
+    dropped = store.drop(key)
+    if store.remote is not None:
+        dropped = (yield Remote(store, "remove", (key,))) or dropped
+    return dropped
+
+
+def invalidate_all(function: Function) -> Flow:
+    """Drop all answers of a function, whatever their number."""
+    store = function.store()
+    tags = function.tags[:1]
+    store.drop_tags(tags)
+    if store.remote is not None:
+        yield Remote(store, "invalidate_tags", (tags,))
+
+
+def sight(function: Function, arguments: Arguments) -> Flow:
+    """What is known of a call's answer: a ``Sight``. Nothing is computed or counted."""
+    store = function.store()
+    key = function.keys.key(arguments)
+    if not store.enabled:
+        return Sight(None, None, None, (), "this cache is disabled")
+    seen = store.sight(key)
+    if seen.reason is None or store.remote is None:
+        return seen
+    found: Found | None = yield Remote(store, "read", (key,))
+    if found is None:
+        return seen._replace(reason="neither in memory nor in the backend behind it")
+    return Sight("backend", None, found.ttl, (), None)
+
+
+def _hit(call: Call, entry: Entry) -> Any:
+    call.function.figures.looked_up += 1
+    call.function.admit(call.store, entry, call.arguments)
+    return entry.value
+
+
+def _fly(call: Call, *, anew: bool) -> Generator[Step, Any, tuple[Landing, bool]]:
+    """Wait for the flight of a key, leading it where there is none to join."""
+    flights = call.store.flights
+    flight, leads = flights.board(
+        call.key, lambda: call.store.open_fence(call.key, call.function.tags), anew=anew
+    )
+    try:
+        landing: Landing = (yield from _lead(call, flight, anew=anew)) if leads else (yield Wait(flight))
+        if landing.retry:
+            _give_up(call, flight)
+    finally:
+        flights.disembark(flight)
+    return landing, leads
+
+
+def _lead(call: Call, flight: Flight, *, anew: bool) -> Generator[Step, Any, Landing]:
+    """Look once more, since another flight may have landed since the first look; then compute."""
+    landed = None
+    try:
+        if not anew:
+            landed = yield from _look_again(call, flight)
+    except BaseException:
+        _give_up(call, flight)
+        raise
+    if landed is not None:
+        return landed
+    return (yield Launch(flight, _work(call, flight), lambda: _give_up(call, flight)))
+
+
+def _look_again(call: Call, flight: Flight) -> Generator[Step, Any, Landing | None]:
+    entry = call.store.look(call.key)
+    if entry is None and call.store.remote is not None:
+        entry = yield from _read(call.store, _fence_of(flight), call.key)
+    if entry is None:
+        return None
+    landing = Landing(entry, lambda: entry)
+    _land(call, flight, landing)
+    return landing
+
+
+def _read(store: EngineStore, fence: Fence, key: str) -> Generator[Step, Any, Entry | None]:
+    """Bring an entry in from the tier behind, with the life that it has left."""
+    found: Found | None = yield Remote(store, "read", (key,))
+    if found is None:
+        return None
+    kept, copy = isolated(found.value)
+    entry = store.fill(fence, kept, found.ttl, fence.tags, copy)
+    return entry
+
+
+def _work(call: Call, flight: Flight) -> Generator[Step, Any, None]:
+    """The work of a flight: run the function, store the answer, land."""
+    try:
+        landing, _ = yield from _compute(call, _fence_of(flight))
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        if not (yield IsAnswer(error)):
+            raise
+        landing = Landing(error=error, traceback=error.__traceback__)
+    _land(call, flight, landing)
+
+
+def _alone(call: Call) -> Flow:
+    """Compute without regard to others who do the same."""
+    fence = call.store.open_fence(call.key, call.function.tags)
+    try:
+        if call.store.remote is not None:
+            entry = yield from _read(call.store, fence, call.key)
+            if entry is not None:
+                return _hit(call, entry)
+        landing, _ = yield from _compute(call, fence)
+    finally:
+        call.store.close_fence(fence)
+    return landing.value
+
+
+def _compute(call: Call, fence: Fence) -> Generator[Step, Any, tuple[Landing, bool]]:
+    figures = call.function.figures
+    figures.computed += 1
+    try:
+        value = call.function.checked((yield Invoke(call.function, call.arguments)))
+    except Exception:
+        figures.errors += 1
+        raise
+    return (yield from _keep(call, fence, value))
+
+
+def _keep(call: Call, fence: Fence, value: Any) -> Generator[Step, Any, tuple[Landing, bool]]:
+    """Store an answer if its time, the user's rule and the fence allow it."""
+    kept, copy = isolated(value) if call.function.options.isolate else (value, None)
+    landing = Landing(value, None if copy is None else lambda: copy(kept))
+    ttl = call.function.ttl_of(value, call.store)
+    if ttl is None:
+        return landing, False
+    entry = call.store.fill(fence, kept, ttl, call.function.tags, copy)
+    if entry is None:
+        return landing, False
+    call.function.figures.stored += 1
+    if call.store.remote is not None:
+        yield Remote(call.store, "write", (fence, kept, ttl, call.function.tags))
+    return landing, True
+
+
+def _passenger_value(call: Call, landing: Landing, *, led: bool) -> Any:
+    if isinstance(landing.value, Entry):  # found by the leader's second look
+        return _hit(call, landing.value)
+    if not led:
+        call.function.figures.joined += 1
+    if landing.error is not None:
+        raise landing.error if led else own_copy(landing.error, landing.traceback)
+    if led or landing.copy is None:
+        return landing.value
+    return landing.copy()
+
+
+def _land(call: Call, flight: Flight, landing: Landing) -> None:
+    call.store.close_fence(_fence_of(flight))
+    call.store.flights.land(flight, landing)
+
+
+def _give_up(call: Call, flight: Flight) -> None:
+    """End a flight that will not answer; its value, should it come after all, is not stored."""
+    if flight.landing is None:
+        flight.fence.broken = True
+    _land(call, flight, Landing(retry=True))
+
+
+def _fence_of(flight: Flight) -> Fence:
+    assert isinstance(flight.fence, Fence)
+    return flight.fence

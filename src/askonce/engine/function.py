@@ -1,0 +1,233 @@
+"""The state of one decorated function: its options, its keys, its cache, its figures."""
+
+import inspect
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from askonce._logging import get_logger
+from askonce._types import Clock, Entry, Ttl
+from askonce.backends.adapter import engine_store_of
+from askonce.backends.engine import EngineStore
+from askonce.backends.interface import CacheInterface
+from askonce.engine.figures import Figures
+from askonce.engine.hitpath import HitPath, Plan, admissible, build
+from askonce.engine.keying import KeyMaker
+from askonce.engine.registry import registry
+from askonce.keys import TEXT_HASH_THRESHOLD
+from askonce.engine.naming import Identity
+from askonce.signature import Arguments, Kind, Signature, describe, kind_of, signature_of
+from askonce.ttl import parse_ttl
+
+CacheOption = CacheInterface | str | Callable[[], CacheInterface] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of a decorator, as they were given; ``CONTRACT`` and the README say what they mean."""
+
+    operation: str | None = None
+    name: str | None = None
+    ttl: Ttl | Callable[[Any], Ttl | None] | None = None
+    cache: CacheOption = None
+    key: str | Callable[..., Any] | None = None
+    ignore: Collection[str] = ()
+    version: int | str | None = None
+    store_if: Callable[[Any], bool] | None = None
+    single_flight: Literal["process"] | None = "process"
+    isolate: bool = True
+    parts: tuple[Any, ...] = ()
+    operation_ttls: Mapping[str, float] | None = None
+
+
+Slow = Callable[["Function", Arguments], Any]
+"""Serves a call that the fast index does not know."""
+
+
+class Function:
+    """A function and all that its decorator knows of it.
+
+    Attributes:
+        wrapped: the function itself.
+        kind: whether it is awaited.
+        signature: its parameters.
+        name: its identity in keys.
+        keys: makes its keys.
+        path: the generated wrapper and its index.
+        figures: what happened so far.
+    """
+
+    def __init__(
+        self,
+        wrapped: Callable[..., Any],
+        options: Options,
+        *,
+        identity: Identity,
+        instance: str | None,
+        method: bool,
+        slow: Mapping[Kind, Slow],
+        clock: Clock,
+    ) -> None:
+        self.wrapped = wrapped
+        self.options = options
+        self.kind: Kind = kind_of(wrapped)
+        self.signature: Signature = signature_of(wrapped)
+        self.name = name = identity.name
+        self.label = describe(wrapped)
+        self.keys = KeyMaker(
+            wrapped,
+            self.signature,
+            name=name,
+            key=options.key,
+            ignore=options.ignore,
+            version=options.version,
+            instance=instance,
+            parts=(*options.parts, *identity.bound),
+        )
+        self.tags = (f"askonce.function:{name}", f"askonce.operation:{options.operation or name}")
+        self.path: HitPath = self._build_path(instance, slow[self.kind], method=method, clock=clock)
+        self.figures = Figures(self.path.hits)
+        self._ttl = _ttl_rule(options.ttl, self.label)
+        self._binding = threading.Lock()
+        self._store: EngineStore | None = None
+        self._minds_long_texts = False
+
+    def _build_path(
+        self,
+        instance: str | None,
+        slow: "Slow",
+        *,
+        method: bool,
+        clock: Clock,
+    ) -> HitPath:
+        keyed = frozenset(self.keys.keyed)
+        plan = Plan(
+            kind=self.kind,
+            name=getattr(self.wrapped, "__name__", type(self.wrapped).__name__),
+            parameters=self.signature.parameters,
+            keyed=keyed,
+            method=method,
+            identity=instance if instance in keyed else None,
+            # A callable for cache= may answer another cache at every call, key= another value.
+            indexed=self.options.key is None and not callable(self.options.cache),
+        )
+        return build(plan, clock, lambda arguments: slow(self, arguments))
+
+    # --- its cache
+
+    def store(self) -> EngineStore:
+        """The cache of a call, as the engine sees it."""
+        return self._store or self._bind()
+
+    def _bind(self) -> EngineStore:
+        cache = self.options.cache
+        if callable(cache) and not isinstance(cache, CacheInterface):
+            return self._joined(engine_store_of(cache()))
+        with self._binding:
+            if not isinstance(cache, CacheInterface):
+                cache = registry.get(cache, self)
+            store = self._joined(engine_store_of(cache))
+            self.path.set_clock(store.clock)
+            self._store = store
+        return store
+
+    def _joined(self, store: EngineStore) -> EngineStore:
+        store.names.claim(self.name, f"{self.wrapped.__module__}.{self.label}")
+        store.count(self.figures)
+        return store
+
+    def unbind(self) -> None:
+        """Ask for the cache again at the next call; views of the old one are gone."""
+        with self._binding:
+            self._store = None
+            self.path.index.clear()
+
+    # --- its answers
+
+    def ttl_of(self, answer: Any, store: EngineStore) -> float | None:
+        """How long an answer may live, in seconds; ``None`` where it is not to be stored.
+
+        A rule of the user's that fails costs the entry, never the answer.
+        """
+        try:
+            if self.options.store_if is not None and not self.options.store_if(answer):
+                return None
+            return self._seconds(answer, store)
+        except Exception as error:  # noqa: BLE001  the rules are the user's code
+            self.figures.errors += 1
+            get_logger().warning("store_rule_failed", function=self.name, error=type(error).__name__)
+            return None
+
+    def _seconds(self, answer: Any, store: EngineStore) -> float | None:
+        ttl = self._ttl
+        if callable(ttl):
+            given = ttl(answer)
+            if isinstance(given, (int, float)) and given <= 0:
+                return None
+            if given is not None:
+                return parse_ttl(given, f"{self.label}: what ttl= answered")
+        elif ttl is not None:
+            return ttl
+        return self._operation_ttl(store)
+
+    def _operation_ttl(self, store: EngineStore) -> float:
+        operation = self.options.operation
+        if operation is None:
+            return store.default_ttl
+        for table in (store.operation_ttls, self.options.operation_ttls or {}):
+            if operation in table:
+                return table[operation]
+        return store.default_ttl
+
+    def checked(self, answer: Any) -> Any:
+        """The answer, unless it can be used only once.
+
+        Raises:
+            TypeError: it is a coroutine, another awaitable, or an iterator.
+        """
+        if isinstance(answer, _ONE_SHOT):
+            if inspect.iscoroutine(answer):
+                answer.close()  # nobody will await it
+            raise TypeError(f"{self.label} returned a {type(answer).__name__}, which can be used only once; {_FIX}")
+        return answer
+
+    # --- its fast index
+
+    def admit(self, store: EngineStore, entry: Entry, arguments: Arguments) -> None:
+        """Let the next call with these arguments find the entry in the index, if it is safe."""
+        if self._store is not store or self.path.index_key is None:
+            return
+        try:
+            index_key = self.path.index_key(arguments)
+        except (TypeError, AttributeError):
+            return
+        if index_key is not None and admissible(index_key):
+            try:
+                hash(index_key)
+            except TypeError:
+                return
+            store.admit(entry, self.path.index, index_key)
+        elif not self._minds_long_texts and any(map(_is_long_text, arguments)):
+            self._minds_long_texts = True
+            self.path.mind_long_texts()
+
+
+_ONE_SHOT = (Awaitable, Iterator, AsyncIterator)
+_FIX = (
+    "declare the function async def, so that its result is awaited and cached, "
+    "or return the items as a list"
+)
+
+
+def _is_long_text(argument: Any) -> bool:
+    return type(argument) is str and len(argument) > TEXT_HASH_THRESHOLD
+
+
+def _ttl_rule(
+    ttl: Ttl | Callable[[Any], Ttl | None] | None, where: str
+) -> float | Callable[[Any], Ttl | None] | None:
+    if ttl is None or callable(ttl):
+        return ttl
+    return parse_ttl(ttl, f"{where}: ttl")
+

@@ -1,0 +1,272 @@
+"""The wrapper that a caller meets: generated at decoration, with the function's own signature.
+
+A hit is one look into a dictionary, the *fast index*, by a tuple of the arguments and their classes
+(``1``, ``1.0`` and ``True`` are equal, their classes are not), one look at the clock, and two stores. It
+encodes nothing and hashes no text that Python has not hashed. Whatever the index does not know goes to
+``slow`` with the arguments in the order of the signature.
+
+The index is a view of the cache: it holds the cache's own entries, and an entry that leaves the cache is
+dead (``until``) and leaves the index with it. Only what is equal exactly when its key is equal may enter,
+see ``admissible``. A function seen with long texts changes to a variant that leaves them out, since
+Python's hash of a long text costs more than its digest.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from inspect import Parameter
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from askonce._types import Clock, Entry
+from askonce.keys import TEXT_HASH_THRESHOLD
+from askonce.signature import (
+    Arguments,
+    Kind,
+    adopt_defaults,
+    declaration,
+    generate,
+    listing,
+    variadic,
+)
+
+Index = dict[tuple[Any, ...], Entry]
+
+
+@dataclass(slots=True, eq=False)
+class HitPath:
+    """The generated functions of one decorated function, closed over its state.
+
+    Attributes:
+        index: the fast index; emptied, never replaced.
+        call: the wrapper.
+        bound_call: the same for a method whose instance is item 0 of the first argument, or ``None``
+            where the first parameter cannot be an instance.
+        index_key: the place of a call in the index, or ``None`` where it has none.
+        hits: how many calls the index has answered.
+        set_clock: has the wrapper read another clock.
+        mind_long_texts: has the wrapper leave long texts out of the index.
+    """
+
+    index: Index
+    call: Callable[..., Any]
+    bound_call: Callable[..., Any] | None
+    index_key: Callable[[Arguments], tuple[Any, ...]] | None
+    hits: Callable[[], float]
+    set_clock: Callable[[Clock], None]
+    mind_long_texts: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the generated code depends on.
+
+    Attributes:
+        kind: whether the wrapper is a coroutine function.
+        name: its name.
+        parameters: its signature.
+        keyed: the names of the parameters that take part in the key.
+        method: whether the first parameter may be bound to an instance or a class.
+        identity: the first parameter, where it is an instance known by its ``__cache_key__``.
+        indexed: ``False`` where the arguments alone do not decide the key.
+    """
+
+    kind: Kind
+    name: str
+    parameters: tuple[Parameter, ...]
+    keyed: frozenset[str]
+    method: bool = False
+    identity: str | None = None
+    indexed: bool = True
+
+
+def build(plan: Plan, clock: Clock, slow: Callable[[Arguments], Any]) -> HitPath:
+    """Generate the wrapper of a function and everything that shares its state."""
+    index: Index = {}
+    make = generate(_source(plan), {}, "make")
+    call, long_call, bound, long_bound, index_key, hits, set_clock = make(index, clock, slow)
+    wrappers = [(call, long_call, plan.parameters)]
+    if bound is not None:
+        wrappers.append((bound, long_bound, plan.parameters[1:]))
+    for wrapper, _, parameters in wrappers:
+        adopt_defaults(wrapper, parameters)
+        _adopt_code(wrapper, wrapper, plan.name)
+
+    def mind_long_texts() -> None:
+        for wrapper, variant, _ in wrappers:
+            _adopt_code(wrapper, variant, plan.name)
+
+    return HitPath(index, call, bound, index_key, hits, set_clock, mind_long_texts)
+
+
+def _adopt_code(wrapper: Any, source: Any, name: str) -> None:
+    # Both close over the same cells, so one code can stand in for the other, also during calls.
+    wrapper.__code__ = source.__code__.replace(co_name=name, co_qualname=name)
+
+
+def _source(plan: Plan) -> str:
+    names = _Names.beside(plan.parameters)
+    key = _index_key(plan, names)
+    lines = [
+        f"def make({names.index}, {names.clock}, {names.slow}):",
+        f"    {names.hits} = 0.0",
+        *_wrapper(plan, names, names.call, key, long_texts=False),
+        *_wrapper(plan, names, names.long_call, key, long_texts=True),
+        *_bound_wrappers(plan, names, key),
+        *_index_key_function(plan, names, key),
+        f"    def {names.read}():",
+        f"        return {names.hits}",
+        f"    def {names.set}({names.now}):",
+        f"        nonlocal {names.clock}",
+        f"        {names.clock} = {names.now}",
+        f"    return ({', '.join((names.call, names.long_call, names.bound, names.long_bound))}, "
+        f"{', '.join((names.key, names.read, names.set))})",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+class _Names(NamedTuple):
+    """Names of the generated code's own, which no parameter has."""
+
+    index: str
+    clock: str
+    slow: str
+    hits: str
+    entry: str
+    now: str
+    call: str
+    long_call: str
+    bound: str
+    long_bound: str
+    key: str
+    read: str
+    set: str
+    me: str
+    who: str
+    arguments: str
+
+    @classmethod
+    def beside(cls, parameters: tuple[Parameter, ...]) -> "_Names":
+        prefix = "_"
+        while any(parameter.name.startswith(prefix) for parameter in parameters):
+            prefix += "_"
+        return cls(*(prefix + name for name in cls._fields))
+
+
+def _index_key(plan: Plan, names: _Names) -> str | None:
+    """The source of a call's place in the index."""
+    keyed = [parameter for parameter in plan.parameters if parameter.name in plan.keyed]
+    fixed = [parameter.name for parameter in keyed if parameter not in variadic(plan.parameters)]
+    if not plan.indexed or (keyed and not fixed):
+        return None
+    items: list[str] = []
+    for name in fixed:
+        if name == plan.identity:
+            items += [f"({names.who} := {name}.__cache_key__())", f"type({names.who})", f"type({name})"]
+        else:
+            items += [name, f"type({name})"]
+    return "(" + "".join(item + ", " for item in items) + ")"
+
+
+def _wrapper(plan: Plan, names: _Names, name: str, key: str | None, *, long_texts: bool) -> list[str]:
+    head = f"    {_DEF[plan.kind]} {name}({declaration(plan.parameters)}):"
+    return [head, *_body(plan, names, key, long_texts=long_texts)]
+
+
+def _bound_wrappers(plan: Plan, names: _Names, key: str | None) -> list[str]:
+    if not plan.method or not plan.parameters or plan.parameters[0].kind not in _POSITIONAL:
+        return [f"    {names.bound} = {names.long_bound} = None"]
+    first, rest = plan.parameters[0], plan.parameters[1:]
+    lines: list[str] = []
+    for name, long_texts in ((names.bound, False), (names.long_bound, True)):
+        lines.append(f"    {_DEF[plan.kind]} {name}({_declared_after(names.me, rest)}):")
+        lines.append(f"        {first.name} = {names.me}[0]")
+        lines += _body(plan, names, key, long_texts=long_texts)
+    return lines
+
+
+def _declared_after(me: str, rest: tuple[Parameter, ...]) -> str:
+    """A method's parameter list whose first parameter no keyword can take."""
+    declared = declaration(rest)
+    if any(parameter.kind is Parameter.POSITIONAL_ONLY for parameter in rest):
+        return f"{me}, {declared}"
+    return f"{me}, /, {declared}" if declared else f"{me}, /"
+
+
+_POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+_DEF: dict[Kind, str] = {"async": "async def", "sync": "def"}
+_AWAIT: dict[Kind, str] = {"async": "await ", "sync": ""}
+
+
+def _body(plan: Plan, names: _Names, key: str | None, *, long_texts: bool) -> list[str]:
+    miss = f"        return {_AWAIT[plan.kind]}{names.slow}({listing(plan.parameters)})"
+    if key is None:
+        return [miss]
+    condition = _condition(plan, long_texts=long_texts)
+    return [
+        f"        nonlocal {names.hits}",
+        "        try:",
+        f"            if {condition}:",
+        f"                {names.entry} = {names.index}[{key}]",
+        f"                if {names.entry}.until > ({names.now} := {names.clock}()):",
+        f"                    {names.entry}.used = {names.now}",
+        # A float, since an int above 256 is allocated anew at every step.
+        f"                    {names.hits} += 1.0",
+        f"                    return {names.entry}.value",
+        # Not in the index; unhashable; an instance that has no __cache_key__.
+        "        except (KeyError, TypeError, AttributeError):",
+        "            pass",
+        miss,
+    ]
+
+
+def _condition(plan: Plan, *, long_texts: bool) -> str:
+    keyed = [p for p in plan.parameters if p.name in plan.keyed]
+    tests = [f"not {p.name}" for p in variadic(tuple(keyed))]
+    if long_texts:
+        tests += [
+            f"(type({p.name}) is not str or len({p.name}) <= {TEXT_HASH_THRESHOLD})"
+            for p in keyed
+            if p not in variadic(tuple(keyed)) and p.name != plan.identity
+        ]
+    return " and ".join(tests) or "True"
+
+
+def _index_key_function(plan: Plan, names: _Names, key: str | None) -> list[str]:
+    if key is None:
+        return [f"    {names.key} = None"]
+    condition = _condition(plan, long_texts=False)
+    return [
+        f"    def {names.key}({names.arguments}):",
+        f"        {listing(plan.parameters)[1:-1]} = {names.arguments}" if plan.parameters else "        pass",
+        f"        return {key} if {condition} else None",
+    ]
+
+
+def admissible(index_key: tuple[Any, ...]) -> bool:
+    """Whether equal index keys mean equal keys.
+
+    True of exact scalars beside their classes. Not of floats that are zero (``-0.0 == 0.0``) or NaN, of
+    containers (``(1,) == (True,)``), of datetimes (``fold``) or Decimals (``1.0 == 1.00``). Long texts
+    stay out for the memory they would hold.
+    """
+    return all(map(_admissible, index_key))
+
+
+def _admissible(item: Any) -> bool:
+    cls = type(item)
+    if cls is str or cls is bytes:
+        return len(item) <= TEXT_HASH_THRESHOLD
+    if cls is float:
+        return bool(item) and item == item  # noqa: PLR0124  NaN is not
+    return cls in _EXACT or _plain_enum(item, cls)
+
+
+_EXACT = frozenset({int, bool, type(None), type, UUID})
+
+
+def _plain_enum(item: Any, cls: type) -> bool:
+    return isinstance(item, Enum) and cls.__eq__ in _KNOWN_EQUALITY and cls.__hash__ is Enum.__hash__
+
+
+_KNOWN_EQUALITY = frozenset({object.__eq__, int.__eq__, str.__eq__})

@@ -1,0 +1,185 @@
+"""From a call to its key.
+
+The payload is the function's identity and its arguments, each encoded canonically, in the order of the
+signature; the key is the function's name and a digest of that payload. A function's own part is encoded
+once.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Collection
+from typing import Any, get_type_hints
+
+from askonce.engine.instances import check_instance
+from askonce.exceptions import ConfigurationError, KeyBuildError
+from askonce.keys import Encoder, Template, default_encoder, shape
+from askonce.signature import Arguments, Signature, describe
+
+FORMAT = 1
+"""Raised whenever the same call would get another key than before."""
+
+_LONGEST_NAME = 150
+
+KeySource = Callable[[Arguments], Any]
+
+
+class KeyMaker:
+    """Makes the keys of one decorated function."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        signature: Signature,
+        *,
+        name: str,
+        key: str | Callable[..., Any] | None = None,
+        ignore: Collection[str] = (),
+        version: int | str | None = None,
+        instance: str | None = None,
+        parts: tuple[Any, ...] = (),
+    ) -> None:
+        """Check the options that decide a key.
+
+        Args:
+            function: the function that is decorated.
+            signature: its signature.
+            name: its identity.
+            key: a template, or a callable of the arguments, that replaces the arguments in the key.
+            ignore: parameters that take no part.
+            version: takes part.
+            instance: the first parameter, where it is the instance of a method.
+            parts: what else belongs to the key of every call.
+
+        Raises:
+            ConfigurationError: an ignored parameter does not exist, or the template or the callable does
+                not fit the signature.
+        """
+        self._function = function
+        self._signature = signature
+        self._instance = instance
+        self._source = _source(key, signature, describe(function))
+        self.keyed = () if key is not None else _keyed(signature, ignore, describe(function))
+        self._positions = tuple(signature.names.index(name) for name in self.keyed)
+        self._own_parts = (name, version, key if isinstance(key, str) else None, self.keyed, parts)
+        self._label = _label(name)
+
+    def key(self, arguments: Arguments) -> str:
+        """The key of a call.
+
+        Raises:
+            KeyBuildError: an argument cannot take part in a key.
+        """
+        encoder, own = self._prepared
+        try:
+            if self._source is None:
+                parts = [self._encode(encoder, position, arguments) for position in self._positions]
+            else:
+                parts = [encoder.encode(self._source(arguments))]
+        except KeyBuildError as error:
+            raise self._located(error, encoder, arguments) from None
+        return self._label + encoder.digest(own + b"".join(parts))
+
+    def parts(self, arguments: Arguments) -> dict[str, tuple[str, bytes]]:
+        """What each argument adds to the key: its class and its encoding."""
+        encoder, _ = self._prepared
+        if self._source is not None:
+            value = self._source(arguments)
+            return {"key": (type(value).__qualname__, encoder.encode(value))}
+        return {
+            self._signature.names[position]: (
+                type(arguments[position]).__qualname__,
+                self._encode(encoder, position, arguments),
+            )
+            for position in self._positions
+        }
+
+    def digest(self, payload: bytes) -> str:
+        """The digest of one argument's encoding, for ``explain``."""
+        return self._prepared[0].digest(payload)
+
+    @functools.cached_property
+    def _prepared(self) -> tuple[Encoder, bytes]:
+        # At the first call: the secret and what annotations refer to need not be there at decoration.
+        encoder = default_encoder()
+        return encoder, encoder.encode((FORMAT, *self._own_parts, _answer_shape(self._function)))
+
+    def _encode(self, encoder: Encoder, position: int, arguments: Arguments) -> bytes:
+        value = arguments[position]
+        if self._instance is not None and position == 0:
+            check_instance(value, describe(self._function), self._instance)
+        return encoder.encode(value)
+
+    def _located(self, error: KeyBuildError, encoder: Encoder, arguments: Arguments) -> KeyBuildError:
+        """The same error with the name of the parameter it is about."""
+        where = "what key= answered"
+        if self._source is None:
+            where = f"parameter {self._culprit(encoder, arguments)!r}"
+        return KeyBuildError(f"{describe(self._function)}: {where} has no key: {error}")
+
+    def _culprit(self, encoder: Encoder, arguments: Arguments) -> str:
+        for position in self._positions:
+            try:
+                encoder.encode(arguments[position])
+            except KeyBuildError:
+                return self._signature.names[position]
+        return "?"
+
+
+def _keyed(signature: Signature, ignore: Collection[str], where: str) -> tuple[str, ...]:
+    if isinstance(ignore, str):
+        raise ConfigurationError(f"{where}: ignore={ignore!r} is one text; write ignore={{{ignore!r}}}")
+    unknown = [name for name in ignore if name not in signature.names]
+    if unknown:
+        raise ConfigurationError(
+            f"{where}: ignore names {unknown[0]!r}, which is no parameter; "
+            f"its parameters are {', '.join(signature.names) or 'none'}"
+        )
+    return tuple(name for name in signature.names if name not in ignore)
+
+
+def _source(key: str | Callable[..., Any] | None, signature: Signature, where: str) -> KeySource | None:
+    """What makes the keyed value of a call from its arguments."""
+    if key is None:
+        return None
+    if isinstance(key, str):
+        template = Template(key, signature.names, where)
+        return lambda arguments: template.values(signature.named(arguments))
+    if not callable(key):
+        raise ConfigurationError(f"{where}: key={key!r} is neither a template nor a callable")
+    _check_accepts(key, signature, where)
+    return lambda arguments: signature.apply(key, arguments)
+
+
+def _check_accepts(key: Callable[..., Any], signature: Signature, where: str) -> None:
+    """Refuse a key callable that cannot take the arguments of the function."""
+    try:
+        accepted = inspect.signature(key)
+    except ValueError:  # some callables written in C do not say
+        return
+    placeholders: Arguments = tuple(
+        () if parameter.kind is parameter.VAR_POSITIONAL else {} for parameter in signature.parameters
+    )
+    try:
+        signature.apply(accepted.bind, placeholders)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{where}: key={describe(key)} is called with the arguments of the function, "
+            f"({', '.join(signature.names)}), and does not take them: {error}"
+        ) from None
+
+
+def _label(name: str) -> str:
+    """The readable beginning of a key; a long name is cut, since its whole is in the digest."""
+    return name.encode("ascii", "backslashreplace").decode()[:_LONGEST_NAME] + ":"
+
+
+def _answer_shape(function: Callable[..., Any]) -> bytes | None:
+    """The shape of the models that the return annotation names."""
+    function = inspect.unwrap(function)
+    while isinstance(function, functools.partial):
+        function = function.func
+    try:
+        annotation = get_type_hints(function, include_extras=True).get("return")
+    except Exception:  # noqa: BLE001  an annotation can be any expression and fail in any way
+        annotation = getattr(function, "__annotations__", {}).get("return")
+    return None if annotation is None else shape(annotation)

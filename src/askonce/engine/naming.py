@@ -1,0 +1,73 @@
+"""Who a decorated function is: its name in keys, and what it is bound to."""
+
+import functools
+import inspect
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from askonce.engine.instances import WAYS_OUT, is_identified
+from askonce.exceptions import ConfigurationError
+from askonce.keys import Encoder, identity
+from askonce.signature import describe
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A function's identity.
+
+    Attributes:
+        name: stands in every key.
+        bound: what the function was bound to before it was decorated; part of every key as well.
+    """
+
+    name: str
+    bound: tuple[Any, ...] = ()
+
+
+def identity_of(function: Callable[..., Any], name: str | None) -> Identity:
+    """Say who a function is.
+
+    A function that is defined inside another may close over anything, so it is a new one at each
+    decoration, unless ``name`` says that all its incarnations are one.
+
+    Raises:
+        TypeError: a callable object, or a method's object, does not say what it is.
+        ConfigurationError: the name is no text.
+        KeyBuildError: an argument of a partial has no key.
+    """
+    if name is not None and (not isinstance(name, str) or not name):
+        raise ConfigurationError(f"name={name!r} is no name; use a text such as {describe(function)!r}")
+    inner, bound = _unbound(function)
+    Encoder().encode(bound)  # what cannot stand in a key is refused now, not at the first call
+    if name is not None:
+        return Identity(name, bound)
+    own = identity(inner)
+    if "<" in own:  # <locals>, <lambda>
+        own = f"{own}#{uuid.uuid4().hex}"
+    return Identity(own, bound)
+
+
+def _unbound(function: Callable[..., Any]) -> tuple[Any, tuple[Any, ...]]:
+    """The function or class that bears the name, and what is bound to it."""
+    if isinstance(function, functools.partial):
+        inner, bound = _unbound(function.func)
+        return inner, (*bound, *function.args)
+    owner = getattr(function, "__self__", None)
+    if owner is not None and not isinstance(owner, ModuleType):
+        return getattr(function, "__func__", function), (_identified(owner, function),)
+    if inspect.isroutine(function):
+        return function, ()
+    return type(function), (_identified(function, function),)
+
+
+def _identified(owner: Any, function: Callable[..., Any]) -> Any:
+    if not isinstance(owner, type) and not is_identified(type(owner)):
+        raise TypeError(
+            f"{describe(function)} belongs to an object of {type(owner).__qualname__}, which does not say "
+            f"what its answers depend on: {WAYS_OUT.format(parameter='self').rsplit(',', 1)[0]}, or cache a "
+            "function that calls it"
+        )
+    return owner

@@ -1,0 +1,91 @@
+"""Which cache a decorated function uses: the process default, or one known by name."""
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Protocol
+
+from askonce.backends.interface import CacheInterface
+from askonce.exceptions import ConfigurationError
+
+
+class Follower(Protocol):
+    """Someone who keeps what the registry answered and must know when it changes."""
+
+    def unbind(self) -> None:
+        """Ask again at the next call."""
+        ...
+
+
+class Registry:
+    """The caches of this process by name; ``None`` names the default.
+
+    Attributes:
+        builder: makes the default at its first use.
+    """
+
+    def __init__(self) -> None:
+        self.builder: Callable[[], CacheInterface] | None = None
+        self._lock = threading.RLock()
+        self._caches: dict[str | None, CacheInterface] = {}
+        self._followers: weakref.WeakSet[Follower] = weakref.WeakSet()
+
+    def get(self, name: str | None, follower: Follower | None = None) -> CacheInterface:
+        """The cache of a name.
+
+        Raises:
+            ConfigurationError: no cache was registered under this name.
+        """
+        with self._lock:
+            if follower is not None:
+                self._followers.add(follower)
+            cache = self._caches.get(name)
+            if cache is None:
+                cache = self._caches[name] = self._build(name)
+            return cache
+
+    def set(self, name: str | None, cache: CacheInterface | None) -> None:
+        """Put a cache under a name, or with ``None`` take it away; functions that use it follow."""
+        if cache is not None and not isinstance(cache, CacheInterface):
+            raise ConfigurationError(f"{cache!r} is no cache; give a CacheInterface such as InMemoryCache()")
+        with self._lock:
+            if cache is None:
+                self._caches.pop(name, None)
+            else:
+                self._caches[name] = cache
+            followers = list(self._followers)
+        for follower in followers:
+            follower.unbind()
+
+    def _build(self, name: str | None) -> CacheInterface:
+        if name is None and self.builder is not None:
+            return self.builder()
+        known = sorted(known for known in self._caches if known is not None)
+        raise ConfigurationError(
+            f"no cache is registered as {name!r} (registered: {', '.join(known) or 'none'}); "
+            f"call register_cache({name!r}, cache) before the first use"
+        )
+
+
+registry = Registry()
+"""The registry of this process."""
+
+
+def register_cache(name: str, cache: CacheInterface) -> None:
+    """Let decorated functions find a cache by name: ``@cached(cache="answers")``.
+
+    Args:
+        name: any text.
+        cache: replaces one that had the name before; functions that used that one follow.
+    """
+    registry.set(name, cache)
+
+
+def set_default_cache(cache: CacheInterface | None) -> None:
+    """Set the cache of all functions that name none; ``None`` has it built anew at the next call."""
+    registry.set(None, cache)
+
+
+def get_default_cache() -> CacheInterface:
+    """The cache of all functions that name none, built at its first use."""
+    return registry.get(None)

@@ -1,0 +1,195 @@
+"""Who computes what, and who waits for whom.
+
+One lock guards all tables: they are touched on misses only, and the search for waits in a circle crosses
+the caches.
+"""
+
+import os
+import threading
+import weakref
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol
+
+
+class Breakable(Protocol):
+    """The part of a fence that decides who may still join."""
+
+    broken: bool
+    """Whether the answer under way is already out of date."""
+
+
+class Ticket(Protocol):
+    """Something that wakes one waiting caller, from any thread."""
+
+    def wake(self) -> None:
+        """Let the caller go on."""
+        ...
+
+
+class Landing(NamedTuple):
+    """How a flight ended.
+
+    Attributes:
+        value: the answer, for the caller that led.
+        copy: makes an answer of their own for the callers that joined; ``None`` where it may be shared.
+        error: the exception that the function raised.
+        traceback: the error's at that moment, before those who wait raise it.
+        retry: there is neither, since the leader went away: whoever still wants an answer leads anew.
+    """
+
+    value: Any = None
+    copy: Callable[[], Any] | None = None
+    error: BaseException | None = None
+    traceback: TracebackType | None = None
+    retry: bool = False
+
+
+class Flight:
+    """One computation under way and those who wait for it.
+
+    Attributes:
+        key: what is being answered.
+        fence: tells whether the answer was invalidated meanwhile; then nobody joins any more.
+        home: the event loop that carries the work, ``None`` where a thread does.
+        cancel: stops the work; set once there is a task to stop.
+        aboard: callers that still wait, the leader's included.
+        landing: the end, once it came.
+        waits_for: flights that this one's function is waiting for at the moment.
+    """
+
+    __slots__ = ("__weakref__", "aboard", "cancel", "fence", "home", "key", "landing", "tickets", "waits_for")
+
+    def __init__(self, key: str, fence: Breakable) -> None:
+        self.key = key
+        self.fence = fence
+        self.home: AbstractEventLoop | None = None
+        self.cancel: Callable[[], None] | None = None
+        self.aboard = 1
+        self.landing: Landing | None = None
+        self.tickets: list[Ticket] = []
+        self.waits_for: list[Flight] = []
+
+    def expect(self, ticket: Ticket) -> bool:
+        """Have the ticket woken at the landing; ``False`` where the flight has landed already."""
+        with _lock:
+            if self.landing is not None:
+                return False
+            self.tickets.append(ticket)
+            return True
+
+    def depends_on(self, other: "Flight") -> bool:
+        """Whether this flight cannot land before the other one does. Call it under the lock."""
+        seen: set[int] = set()
+        pending = [self]
+        while pending:
+            flight = pending.pop()
+            if flight is other:
+                return True
+            if id(flight) not in seen:
+                seen.add(id(flight))
+                pending.extend(flight.waits_for)
+        return False
+
+
+current_flight: ContextVar[Flight | None] = ContextVar("askonce_current_flight", default=None)
+"""The flight whose function is running in this context."""
+
+
+class Flights:
+    """The flights of one cache, at most one per key that can be joined."""
+
+    def __init__(self) -> None:
+        self._flights: dict[str, Flight] = {}
+        _tables.add(self)
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._flights
+
+    def board(self, key: str, open_fence: Callable[[], Breakable], *, anew: bool = False) -> tuple[Flight, bool]:
+        """Join the flight of a key, or begin one; the second answer is whether the caller leads.
+
+        Every caller ends with ``disembark``.
+
+        Args:
+            key: what is asked.
+            open_fence: called, under the lock, where a flight begins.
+            anew: begin one even where another could be joined.
+
+        Raises:
+            RecursionError: the flight waits, directly or through others, for the caller's own.
+        """
+        mine = _flying()
+        with _lock:
+            flight = self._flights.get(key)
+            joins = flight is not None and not flight.fence.broken and not anew
+            if flight is None or not joins:
+                flight = self._flights[key] = Flight(key, open_fence())
+            else:
+                if mine is not None and flight.depends_on(mine):
+                    raise RecursionError(_CIRCLE.format(key=key))
+                flight.aboard += 1
+            if mine is not None:
+                mine.waits_for.append(flight)
+        return flight, not joins
+
+    def disembark(self, flight: Flight) -> None:
+        """Leave a flight, landed or not; the last one to leave cancels the work."""
+        mine = _flying()
+        with _lock:
+            flight.aboard -= 1
+            if mine is not None and flight in mine.waits_for:
+                mine.waits_for.remove(flight)
+            deserted = flight.aboard == 0 and flight.landing is None
+            if deserted:
+                self._forget(flight)
+        if deserted and flight.cancel is not None:
+            flight.cancel()
+
+    def land(self, flight: Flight, landing: Landing) -> None:
+        """End a flight, once: it can be joined no more, then those aboard wake."""
+        with _lock:
+            if flight.landing is not None:
+                return
+            flight.landing = landing
+            self._forget(flight)
+            tickets, flight.tickets = flight.tickets, []
+        for ticket in tickets:
+            ticket.wake()
+
+    def _forget(self, flight: Flight) -> None:
+        if self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]
+
+
+_CIRCLE = (
+    "the cached function of {key!r} waits for its own answer, directly or through others; "
+    "call its uncached(...) there, or give the inner call other arguments"
+)
+
+
+def _flying() -> Flight | None:
+    flight = current_flight.get()
+    return None if flight is None or flight.landing is not None else flight
+
+
+_lock = threading.Lock()
+_tables: "weakref.WeakSet[Flights]" = weakref.WeakSet()
+
+
+def _start_anew_after_fork() -> None:
+    # The threads and loops that carried these flights do not exist in the child.
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+    for table in list(_tables):
+        table._flights.clear()
+    current_flight.set(None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew_after_fork)

@@ -1,0 +1,78 @@
+"""Waiting for a flight, in a task or in a thread."""
+
+import asyncio
+import threading
+
+from askonce.flight.table import Flight, Landing
+
+GLANCE = 0.2
+"""Seconds between two looks at whether the loop that carries a flight of another loop is still there."""
+
+GONE = Landing(retry=True)
+
+
+class LoopTicket:
+    """Wakes a task."""
+
+    __slots__ = ("future", "loop")
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[None] = self.loop.create_future()
+
+    def wake(self) -> None:
+        """Resolve the future on its own loop; a loop that is closed has nobody to wake."""
+        if asyncio._get_running_loop() is self.loop:
+            self._resolve()
+            return
+        try:
+            self.loop.call_soon_threadsafe(self._resolve)
+        except RuntimeError:
+            return
+
+    def _resolve(self) -> None:
+        if not self.future.done():
+            self.future.set_result(None)
+
+
+class ThreadTicket(threading.Event):
+    """Wakes a thread."""
+
+    def wake(self) -> None:
+        """Let the thread go on."""
+        self.set()
+
+
+async def wait(flight: Flight) -> Landing:
+    """Wait for a flight without blocking the loop. Cancelling the wait does not touch the flight."""
+    ticket = LoopTicket()
+    if flight.expect(ticket):
+        if flight.home is ticket.loop:
+            await ticket.future
+        else:
+            await _wait_abroad(flight, ticket)
+    return flight.landing or GONE
+
+
+async def _wait_abroad(flight: Flight, ticket: LoopTicket) -> None:
+    """Wait for a flight of another loop, which may end without a word to anybody."""
+    glances_at_rest = 0
+    while glances_at_rest < 2:  # a loop between two runs is not yet a dead one
+        done, _ = await asyncio.wait({ticket.future}, timeout=GLANCE)
+        if done:
+            return
+        glances_at_rest = 0 if _alive(flight) else glances_at_rest + 1
+
+
+def wait_blocking(flight: Flight) -> Landing:
+    """Wait for a flight in a thread."""
+    ticket = ThreadTicket()
+    if flight.expect(ticket):
+        while not ticket.wait(None if flight.home is None else GLANCE):
+            if not _alive(flight):
+                return GONE
+    return flight.landing or GONE
+
+
+def _alive(flight: Flight) -> bool:
+    return flight.home is None or flight.home.is_running()

@@ -1,0 +1,150 @@
+"""Binding: what ``service.ask`` is when ``ask`` is a cached method.
+
+A bound method of Python's own forwards attributes to its function without the instance, so its verbs
+would not know whom they are about. ``BoundCached`` knows.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+import wrapt
+
+from askonce.engine.function import Function
+from askonce.engine.instances import cannot_become_value_type, is_identified, no_identity
+from askonce.verbs import VERBS
+
+
+class BoundCached(tuple[Any]):
+    """A cached method of one instance or class: callable, and with the verbs.
+
+    A tuple, since that is the cheapest object to make at every access; its one item is the instance. Each
+    method has a subclass of its own with a generated ``__call__``.
+    """
+
+    __slots__ = ()
+
+    _call: Any
+
+    @property
+    def __self__(self) -> Any:
+        return self[0]
+
+    @property
+    def __wrapped__(self) -> Any:
+        return MethodType(self._call.__wrapped__, self[0])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and isinstance(other, BoundCached) and self[0] is other[0]
+
+    def __hash__(self) -> int:
+        return hash((id(self[0]), type(self)))
+
+    def __repr__(self) -> str:
+        return f"<cached method {self._call.__qualname__} of {self[0]!r}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self[0], self._call.__name__)
+
+    def store(self, value: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Store a value as the answer of a call."""
+        return self._call.store(value, self[0], *args, **kwargs)
+
+    def warm(self, calls: Any, *args: Any, **kwargs: Any) -> Any:
+        """Fill the cache ahead of its callers."""
+        return self._call.warm([(self[0], *call) for call in calls], *args, **kwargs)
+
+
+def _bound_verb(name: str) -> Callable[..., Any]:
+    def verb(self: BoundCached, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self._call, name)(self[0], *args, **kwargs)
+
+    verb.__name__ = name
+    return verb
+
+
+for _name in ("explain", "invalidate", "key", "peek", "refresh", "uncached"):
+    setattr(BoundCached, _name, _bound_verb(_name))
+
+
+class CachedMethod(wrapt.ObjectProxy):  # type: ignore[misc]
+    """What stands in the class: the cached function itself to all eyes, and a descriptor."""
+
+    def __init__(self, call: Any, function: Function, *, instance: str | None, binds_class: bool) -> None:
+        super().__init__(call)
+        self._self_function = function
+        self._self_instance = instance
+        self._self_binds_class = binds_class
+        self._self_bound = _bound_class(call, function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__wrapped__(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if self._self_binds_class:
+            return self._self_bound((owner or type(instance),))
+        if instance is None:
+            return self.__wrapped__
+        return self._self_bound((instance,))
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        parameter = self._self_instance
+        if parameter is None or is_identified(owner) or not _is_settled(owner):
+            return
+        # Before 3.12 an error here reaches the user as a RuntimeError: there the first call says it.
+        if sys.version_info >= (3, 12):
+            raise no_identity(owner, self._self_function.label, parameter)
+
+    def __reduce_ex__(self, protocol: Any) -> str:
+        return str(self.__wrapped__.__qualname__)
+
+
+def _is_settled(owner: type) -> bool:
+    """Whether a class is what it will be: with a state of its own, and no fields for a decorator."""
+    return "__init__" in vars(owner) and cannot_become_value_type(owner) and not inspect.isabstract(owner)
+
+
+def _bound_class(call: Any, function: Function) -> type[BoundCached]:
+    namespace = {
+        "__slots__": (),
+        "__call__": function.path.bound_call or _call_through,
+        "__module__": call.__module__,
+        "__doc__": call.__doc__,
+        "__name__": call.__name__,
+        "_call": staticmethod(call),
+    }
+    return type("BoundCached", (BoundCached,), namespace)
+
+
+def _call_through(bound: BoundCached, /, *args: Any, **kwargs: Any) -> Any:
+    return bound._call(bound[0], *args, **kwargs)
+
+
+class CachedCallable(wrapt.ObjectProxy):  # type: ignore[misc]
+    """A callable object whose calls are cached; all else is the object's own."""
+
+    def __init__(self, wrapped: Any, call: Any) -> None:
+        super().__init__(wrapped)
+        self._self_call = call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._self_call(*args, **kwargs)
+
+    def __copy__(self) -> "CachedCallable":
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "CachedCallable":
+        return self
+
+
+def _forwarded(name: str) -> property:
+    return property(lambda self: getattr(self._self_call, name))
+
+
+for _name in VERBS:
+    setattr(CachedCallable, _name, _forwarded(_name))

@@ -1,0 +1,106 @@
+"""What the verbs of a decorated function answer."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+
+class Key(str):
+    """The key of a call: a text, and awaitable, since all verbs of an async function may be awaited."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        """Answer itself at once."""
+        return self
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class CacheInfo:
+    """What happened to one decorated function so far; also awaitable, like all verbs of async functions.
+
+    Attributes:
+        hits: calls that were served from the cache.
+        misses: calls that ran the function.
+        joined: calls that waited for the run of another and got its answer.
+        stale: calls that were served a value past its time.
+        errors: runs that raised, and rules of the user's (``store_if``, ``ttl``) that failed.
+        stored: answers that were stored.
+    """
+
+    hits: int
+    misses: int
+    joined: int
+    stale: int
+    errors: int
+    stored: int
+
+    @property
+    def hit_ratio(self) -> float:
+        """The share of calls that did not run the function, 0 to 1; 0 before the first call."""
+        calls = self.hits + self.misses + self.joined
+        return (self.hits + self.joined) / calls if calls else 0.0
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        """Answer itself at once."""
+        return self
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class WarmReport:
+    """How a warm-up went.
+
+    Attributes:
+        calls: how many calls there were.
+        computed: how many of them ran the function.
+        hits: how many were cached already.
+        failed: the calls that raised, each with its exception.
+    """
+
+    calls: int
+    computed: int
+    hits: int
+    failed: tuple[tuple[tuple[Any, ...], Exception], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a call would hit or miss; ``print`` it.
+
+    Attributes:
+        key: the key of the call.
+        parts: for each parameter that takes part, what it adds: its class, size and digest, never its value.
+        tier: what holds the answer (``"memory"``), ``None`` for a miss.
+        age: seconds since the answer was stored.
+        remaining: seconds that it may still be served; ``FOREVER`` where it does not expire.
+        tags: names that invalidate it.
+        reason: why it would miss, ``None`` for a hit.
+    """
+
+    key: str
+    parts: Mapping[str, str] = field(repr=False)
+    tier: str | None
+    age: float | None
+    remaining: float | None
+    tags: tuple[str, ...]
+    reason: str | None
+
+    @property
+    def hit(self) -> bool:
+        """Whether the call would be served without running the function."""
+        return self.reason is None
+
+    def __str__(self) -> str:
+        head = f"hit in {self.tier}" if self.hit else f"miss: {self.reason}"
+        lines = [head, f"  key        {self.key}"]
+        lines += [f"  {name:<10} {part}" for name, part in self.parts.items()]
+        if self.hit:
+            lines.append(f"  age        {_seconds(self.age)}, {_seconds(self.remaining)} to live")
+            lines.append(f"  tags       {', '.join(self.tags) or 'none'}")
+        return "\n".join(lines)
+
+
+def _seconds(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1f} s"

@@ -1,0 +1,246 @@
+"""The verbs of a decorated function: ``invalidate``, ``refresh``, ``peek`` and their like."""
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from askonce._types import MISS
+from askonce.engine import flow
+from askonce.engine.drivers import drive, drive_blocking
+from askonce.engine.function import Function
+from askonce.exceptions import ConfigurationError
+from askonce.results import CacheInfo, Explanation, Key, WarmReport
+from askonce.signature import Arguments
+
+VERBS: Final = (
+    "cache_info", "explain", "invalidate", "invalidate_all", "key", "peek", "refresh", "store", "uncached",
+    "warm",
+)  # fmt: skip
+
+Progress = Callable[[int, int], None]
+WarmCall = tuple[Any, ...]
+
+
+class _Verbs:
+    """What both kinds of functions share."""
+
+    def __init__(self, function: Function, call: Callable[..., Any]) -> None:
+        self._function = function
+        self._call = call
+
+    def key(self, *args: Any, **kwargs: Any) -> str:
+        """The key of a call. It holds no text of any argument."""
+        return self._function.keys.key(self._bind(args, kwargs))
+
+    def cache_info(self) -> CacheInfo:
+        """What happened to the function so far, in this process."""
+        figures = self._function.figures
+        return CacheInfo(
+            hits=figures.hits(),
+            misses=figures.misses(),
+            joined=figures.joined,
+            stale=figures.stale,
+            errors=figures.errors,
+            stored=figures.stored,
+        )
+
+    def uncached(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself: nothing is looked up, counted or stored."""
+        return self._function.wrapped(*args, **kwargs)
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        return self._function.signature.bind(*args, **kwargs)
+
+    def _explanation(self, arguments: Arguments, sight: Any) -> Explanation:
+        keys = self._function.keys
+        parts = {
+            name: f"{cls}, {len(encoded)} bytes, {keys.digest(encoded)[:12]}"
+            for name, (cls, encoded) in keys.parts(arguments).items()
+        }
+        return Explanation(keys.key(arguments), parts, *sight)
+
+
+class AsyncVerbs(_Verbs):
+    """The verbs of a coroutine function; all may be awaited."""
+
+    def key(self, *args: Any, **kwargs: Any) -> Key:
+        """The key of a call. It holds no text of any argument."""
+        return Key(super().key(*args, **kwargs))
+
+    async def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+        """Drop the answer of a call and whatever is being computed for it; whether one was stored."""
+        dropped: bool = await drive(flow.invalidate(self._function, self._bind(args, kwargs)))
+        return dropped
+
+    async def invalidate_all(self) -> None:
+        """Drop all answers of the function."""
+        await drive(flow.invalidate_all(self._function))
+
+    async def refresh(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function whatever is stored, store what it answers, and return that.
+
+        What was stored stays until then, and for good where the function raises.
+        """
+        return await drive(flow.refresh(self._function, self._bind(args, kwargs)))
+
+    async def peek(self, *args: Any, **kwargs: Any) -> Any:
+        """The stored answer of a call, or ``MISS``. The function is never run."""
+        return await drive(flow.peek(self._function, self._bind(args, kwargs)))
+
+    async def store(self, value: Any, /, *args: Any, **kwargs: Any) -> bool:
+        """Store a value as the answer of a call; whether it was stored."""
+        stored: bool = await drive(flow.put(self._function, value, self._bind(args, kwargs)))
+        return stored
+
+    async def explain(self, *args: Any, **kwargs: Any) -> Explanation:
+        """Why a call would hit or miss."""
+        arguments = self._bind(args, kwargs)
+        return self._explanation(arguments, await drive(flow.sight(self._function, arguments)))
+
+    async def warm(
+        self, calls: Iterable[WarmCall], concurrency: int = 8, *, progress: Progress | None = None
+    ) -> WarmReport:
+        """Fill the cache ahead of its callers.
+
+        Args:
+            calls: argument tuples, one for each call.
+            concurrency: how many calls are under way at once.
+            progress: called with the number of calls done and the number of all, after each.
+        """
+        warming = _Warming(calls, concurrency, progress)
+
+        async def work() -> None:
+            for call in warming:
+                try:
+                    cached = await self.peek(*call) is not MISS
+                    await self._call(*call)
+                except Exception as error:  # noqa: BLE001  it is in the report
+                    warming.fail(call, error)
+                else:
+                    warming.succeed(cached=cached)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(warming.workers):
+                group.create_task(work())
+        return warming.report()
+
+
+class SyncVerbs(_Verbs):
+    """The verbs of a plain function."""
+
+    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+        """Drop the answer of a call and whatever is being computed for it; whether one was stored."""
+        dropped: bool = drive_blocking(flow.invalidate(self._function, self._bind(args, kwargs)))
+        return dropped
+
+    def invalidate_all(self) -> None:
+        """Drop all answers of the function."""
+        drive_blocking(flow.invalidate_all(self._function))
+
+    def refresh(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function whatever is stored, store what it answers, and return that.
+
+        What was stored stays until then, and for good where the function raises.
+        """
+        return drive_blocking(flow.refresh(self._function, self._bind(args, kwargs)))
+
+    def peek(self, *args: Any, **kwargs: Any) -> Any:
+        """The stored answer of a call, or ``MISS``. The function is never run."""
+        return drive_blocking(flow.peek(self._function, self._bind(args, kwargs)))
+
+    def store(self, value: Any, /, *args: Any, **kwargs: Any) -> bool:
+        """Store a value as the answer of a call; whether it was stored."""
+        stored: bool = drive_blocking(flow.put(self._function, value, self._bind(args, kwargs)))
+        return stored
+
+    def explain(self, *args: Any, **kwargs: Any) -> Explanation:
+        """Why a call would hit or miss."""
+        arguments = self._bind(args, kwargs)
+        return self._explanation(arguments, drive_blocking(flow.sight(self._function, arguments)))
+
+    def warm(
+        self, calls: Iterable[WarmCall], concurrency: int = 8, *, progress: Progress | None = None
+    ) -> WarmReport:
+        """Fill the cache ahead of its callers, in threads that share the caller's context.
+
+        Args:
+            calls: argument tuples, one for each call.
+            concurrency: how many calls are under way at once.
+            progress: called with the number of calls done and the number of all, after each.
+        """
+        warming = _Warming(calls, concurrency, progress)
+
+        def work() -> None:
+            for call in warming:
+                try:
+                    cached = self.peek(*call) is not MISS
+                    self._call(*call)
+                except Exception as error:  # noqa: BLE001  it is in the report
+                    warming.fail(call, error)
+                else:
+                    warming.succeed(cached=cached)
+
+        with ThreadPoolExecutor(warming.workers, "askonce-warm") as pool:
+            workers = [pool.submit(contextvars.copy_context().run, work) for _ in range(warming.workers)]
+        for worker in workers:
+            worker.result()
+        return warming.report()
+
+
+class _Warming:
+    """The calls of one warm-up, given out one by one, and how they went."""
+
+    def __init__(self, calls: Iterable[WarmCall], concurrency: int, progress: Progress | None) -> None:
+        self._calls = [_checked(call) for call in calls]
+        if concurrency < 1:
+            raise ConfigurationError(f"concurrency={concurrency} lets nothing run; use 1 or more")
+        self.workers = max(1, min(concurrency, len(self._calls)))
+        self._pending = iter(self._calls)
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._hits = 0
+        self._computed = 0
+        self._failed: list[tuple[WarmCall, Exception]] = []
+
+    def __iter__(self) -> Iterator[WarmCall]:
+        while True:
+            with self._lock:
+                call = next(self._pending, None)
+            if call is None:
+                return
+            yield call
+
+    def succeed(self, *, cached: bool) -> None:
+        with self._lock:
+            self._hits += cached
+            self._computed += not cached
+            self._tell()
+
+    def fail(self, call: WarmCall, error: Exception) -> None:
+        with self._lock:
+            self._failed.append((call, error))
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            self._progress(self._hits + self._computed + len(self._failed), len(self._calls))
+
+    def report(self) -> WarmReport:
+        return WarmReport(len(self._calls), self._computed, self._hits, tuple(self._failed))
+
+
+def _checked(call: Any) -> WarmCall:
+    if not isinstance(call, tuple):
+        raise ConfigurationError(
+            f"warm takes one tuple of arguments for each call and got a {type(call).__name__}; "
+            "write f.warm([(first,), (second,)])"
+        )
+    return call  # pyright: ignore[reportUnknownVariableType]
+
+
+def verbs_of(function: Function, call: Callable[..., Any]) -> AsyncVerbs | SyncVerbs:
+    """The verbs that fit a function's kind."""
+    return AsyncVerbs(function, call) if function.kind == "async" else SyncVerbs(function, call)
