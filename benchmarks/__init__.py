@@ -1,0 +1,1 @@
+"""askonce beside other caches, in one run: ``python -m benchmarks``."""
