@@ -137,7 +137,7 @@ class CopiedEntry(Entry):
         super().__init__(key, value, ttl, now, meta)
 
     @property
-    def value(self) -> Any:  # type: ignore[override]
+    def value(self) -> Any:
         return self.copy(_slot.__get__(self))
 
     @value.setter

@@ -4,18 +4,17 @@ import difflib
 import functools
 import inspect
 import time
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final
 
-from askonce._types import Ttl
 from askonce.backends.interface import CacheInterface
 from askonce.engine import flow
 from askonce.engine.drivers import drive, drive_blocking
-from askonce.engine.function import CacheOption, Function, Options
-from askonce.exceptions import ConfigurationError
-from askonce.methods import CachedCallable, CachedMethod
+from askonce.engine.function import CacheOption, Function, Options, Slow
 from askonce.engine.naming import identity_of
-from askonce.signature import Arguments, describe
+from askonce.exceptions import ConfigurationError
+from askonce.methods import CachedCallable, CachedMethod, cached_method
+from askonce.signature import Arguments, Kind, describe
 from askonce.verbs import VERBS, verbs_of
 
 AI_OPERATION_TTLS: Final[Mapping[str, float]] = {"summarize": 7200.0, "sentiment": 86400.0, "qa": 1800.0}
@@ -57,7 +56,9 @@ def _options(decorator: str, known: tuple[str, ...], given: dict[str, Any]) -> O
             'use "process" (one computation per key in this process) or None (every call for itself)'
         )
     if options.store_if is not None and not callable(options.store_if):
-        raise ConfigurationError(f"store_if={options.store_if!r} is no predicate; give a callable of the result")
+        raise ConfigurationError(
+            f"store_if={options.store_if!r} is no predicate; give a callable of the result"
+        )
     if options.version is not None and not isinstance(options.version, (int, str)):
         raise ConfigurationError(f"version={options.version!r} is neither a number nor a text")
     _check_cache(options.cache)
@@ -109,7 +110,7 @@ def _decorate_method(target: Any, options: Options, *, binds_class: bool) -> Cac
     takes_instance = not binds_class and names[:1] == ["self"] and options.key is None
     instance = "self" if takes_instance and "self" not in options.ignore else None
     call, function = _decorate_function(target, options, method=True, instance=instance)
-    return CachedMethod(call, function, instance=instance, binds_class=binds_class)
+    return cached_method(call, function, instance=instance, binds_class=binds_class)
 
 
 def _decorate_function(
@@ -147,4 +148,4 @@ def _slow_sync(function: Function, arguments: Arguments) -> Any:
     return drive_blocking(flow.answer(function, arguments))
 
 
-_SLOW: Final = {"async": _slow_async, "sync": _slow_sync}
+_SLOW: Final[Mapping[Kind, Slow]] = {"async": _slow_async, "sync": _slow_sync}

@@ -96,7 +96,7 @@ def declaration(parameters: tuple[Parameter, ...]) -> str:
     return ", ".join(parts)
 
 
-_STARS = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
+_STARS: dict[Any, str] = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
 
 
 def _ends_positional_only(previous: Parameter | None, parameter: Parameter) -> bool:
@@ -142,7 +142,7 @@ def _compiled(source: str) -> CodeType:
 
 def _generate_bind(parameters: tuple[Parameter, ...], name: str) -> Callable[..., Arguments]:
     source = f"def bind({declaration(parameters)}):\n    return {listing(parameters)}\n"
-    bind: Any = generate(source, {}, "bind")
+    bind: Callable[..., Arguments] = generate(source, {}, "bind")
     adopt_defaults(bind, parameters)
     bind.__name__ = bind.__qualname__ = name  # a wrong call is reported in the function's own name
     return bind

@@ -98,9 +98,7 @@ async def _fly(flight: Flight, work: Generator[Step, Any, None]) -> None:
     await drive(work)
 
 
-def _launch_blocking(
-    flight: Flight, work: Generator[Step, Any, None], finish: Callable[[], None]
-) -> Landing:
+def _launch_blocking(flight: Flight, work: Generator[Step, Any, None], finish: Callable[[], None]) -> Landing:
     """Do the work where the caller is: a thread cannot be cancelled."""
     token = current_flight.set(flight)
     try:

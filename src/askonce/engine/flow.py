@@ -198,7 +198,8 @@ def _lead(call: Call, flight: Flight, *, anew: bool) -> Generator[Step, Any, Lan
         raise
     if landed is not None:
         return landed
-    return (yield Launch(flight, _work(call, flight), lambda: _give_up(call, flight)))
+    landing: Landing = yield Launch(flight, _work(call, flight), lambda: _give_up(call, flight))
+    return landing
 
 
 def _look_again(call: Call, flight: Flight) -> Generator[Step, Any, Landing | None]:

@@ -14,9 +14,9 @@ from askonce.backends.interface import CacheInterface
 from askonce.engine.figures import Figures
 from askonce.engine.hitpath import HitPath, Plan, admissible, build
 from askonce.engine.keying import KeyMaker
+from askonce.engine.naming import Identity
 from askonce.engine.registry import registry
 from askonce.keys import TEXT_HASH_THRESHOLD
-from askonce.engine.naming import Identity
 from askonce.signature import Arguments, Kind, Signature, describe, kind_of, signature_of
 from askonce.ttl import parse_ttl
 
@@ -189,7 +189,9 @@ class Function:
         if isinstance(answer, _ONE_SHOT):
             if inspect.iscoroutine(answer):
                 answer.close()  # nobody will await it
-            raise TypeError(f"{self.label} returned a {type(answer).__name__}, which can be used only once; {_FIX}")
+            raise TypeError(
+                f"{self.label} returned a {type(answer).__name__}, which can be used only once; {_FIX}"
+            )
         return answer
 
     # --- its fast index
@@ -215,8 +217,7 @@ class Function:
 
 _ONE_SHOT = (Awaitable, Iterator, AsyncIterator)
 _FIX = (
-    "declare the function async def, so that its result is awaited and cached, "
-    "or return the items as a list"
+    "declare the function async def, so that its result is awaited and cached, or return the items as a list"
 )
 
 
@@ -230,4 +231,3 @@ def _ttl_rule(
     if ttl is None or callable(ttl):
         return ttl
     return parse_ttl(ttl, f"{where}: ttl")
-

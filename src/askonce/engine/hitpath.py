@@ -40,7 +40,7 @@ class HitPath:
     Attributes:
         index: the fast index; emptied, never replaced.
         call: the wrapper.
-        bound_call: the same for a method whose instance is item 0 of the first argument, or ``None``
+        bound_call: the same for a bound method, whose ``__self__`` is the instance, or ``None``
             where the first parameter cannot be an instance.
         index_key: the place of a call in the index, or ``None`` where it has none.
         hits: how many calls the index has answered.
@@ -107,8 +107,9 @@ def _adopt_code(wrapper: Any, source: Any, name: str) -> None:
 def _source(plan: Plan) -> str:
     names = _Names.beside(plan.parameters)
     key = _index_key(plan, names)
+    results = (names.call, names.long_call, names.bound, names.long_bound, names.key, names.read, names.set)
     lines = [
-        f"def make({names.index}, {names.clock}, {names.slow}):",
+        f"def make({names.table}, {names.clock}, {names.slow}):",
         f"    {names.hits} = 0.0",
         *_wrapper(plan, names, names.call, key, long_texts=False),
         *_wrapper(plan, names, names.long_call, key, long_texts=True),
@@ -119,8 +120,7 @@ def _source(plan: Plan) -> str:
         f"    def {names.set}({names.now}):",
         f"        nonlocal {names.clock}",
         f"        {names.clock} = {names.now}",
-        f"    return ({', '.join((names.call, names.long_call, names.bound, names.long_bound))}, "
-        f"{', '.join((names.key, names.read, names.set))})",
+        f"    return {', '.join(results)}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -128,7 +128,7 @@ def _source(plan: Plan) -> str:
 class _Names(NamedTuple):
     """Names of the generated code's own, which no parameter has."""
 
-    index: str
+    table: str
     clock: str
     slow: str
     hits: str
@@ -180,7 +180,7 @@ def _bound_wrappers(plan: Plan, names: _Names, key: str | None) -> list[str]:
     lines: list[str] = []
     for name, long_texts in ((names.bound, False), (names.long_bound, True)):
         lines.append(f"    {_DEF[plan.kind]} {name}({_declared_after(names.me, rest)}):")
-        lines.append(f"        {first.name} = {names.me}[0]")
+        lines.append(f"        {first.name} = {names.me}.__self__")
         lines += _body(plan, names, key, long_texts=long_texts)
     return lines
 
@@ -207,7 +207,7 @@ def _body(plan: Plan, names: _Names, key: str | None, *, long_texts: bool) -> li
         f"        nonlocal {names.hits}",
         "        try:",
         f"            if {condition}:",
-        f"                {names.entry} = {names.index}[{key}]",
+        f"                {names.entry} = {names.table}[{key}]",
         f"                if {names.entry}.until > ({names.now} := {names.clock}()):",
         f"                    {names.entry}.used = {names.now}",
         # A float, since an int above 256 is allocated anew at every step.
@@ -238,7 +238,9 @@ def _index_key_function(plan: Plan, names: _Names, key: str | None) -> list[str]
     condition = _condition(plan, long_texts=False)
     return [
         f"    def {names.key}({names.arguments}):",
-        f"        {listing(plan.parameters)[1:-1]} = {names.arguments}" if plan.parameters else "        pass",
+        f"        {listing(plan.parameters)[1:-1]} = {names.arguments}"
+        if plan.parameters
+        else "        pass",
         f"        return {key} if {condition} else None",
     ]
 
@@ -258,7 +260,7 @@ def _admissible(item: Any) -> bool:
     if cls is str or cls is bytes:
         return len(item) <= TEXT_HASH_THRESHOLD
     if cls is float:
-        return bool(item) and item == item  # noqa: PLR0124  NaN is not
+        return bool(item) and item == item  # NaN is not
     return cls in _EXACT or _plain_enum(item, cls)
 
 
@@ -266,7 +268,8 @@ _EXACT = frozenset({int, bool, type(None), type, UUID})
 
 
 def _plain_enum(item: Any, cls: type) -> bool:
-    return isinstance(item, Enum) and cls.__eq__ in _KNOWN_EQUALITY and cls.__hash__ is Enum.__hash__
+    return isinstance(item, Enum) and cls.__eq__ in _KNOWN_EQUALITY and cls.__hash__ is _ENUM_HASH
 
 
+_ENUM_HASH: Any = Enum.__hash__
 _KNOWN_EQUALITY = frozenset({object.__eq__, int.__eq__, str.__eq__})

@@ -111,7 +111,9 @@ class Flights:
     def __contains__(self, key: str) -> bool:
         return key in self._flights
 
-    def board(self, key: str, open_fence: Callable[[], Breakable], *, anew: bool = False) -> tuple[Flight, bool]:
+    def board(
+        self, key: str, open_fence: Callable[[], Breakable], *, anew: bool = False
+    ) -> tuple[Flight, bool]:
         """Join the flight of a key, or begin one; the second answer is whether the caller leads.
 
         Every caller ends with ``disembark``.
