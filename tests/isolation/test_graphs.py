@@ -81,6 +81,17 @@ def test_frozen_objects_may_refer_to_each_other():
     assert got.to[0].to is got
 
 
+def test_a_frozen_member_may_own_its_set():
+    """The frozen owner meets itself in the set and is not shared half made."""
+    link = Link("self")
+    object.__setattr__(link, "to", {link})
+    got = reader(link)()
+
+    assert got is not link
+    assert got in got.to
+    assert next(iter(got.to)) is got
+
+
 @pytest.mark.parametrize("container", [set, lambda nodes: dict.fromkeys(nodes, 1)])
 def test_a_member_may_know_its_set(container):
     """The copied set finds its members: it was filled when their fields were there to be hashed."""

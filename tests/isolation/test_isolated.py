@@ -3,7 +3,11 @@
 import array
 import dataclasses
 import enum
+import gc
 import threading
+import time
+import warnings
+import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -65,6 +69,10 @@ class Colour(enum.Enum):
     RED = ("r",)
 
 
+class Place(Point, enum.Enum):
+    HERE = 1, []
+
+
 class Tagged(list):
     """A list with an attribute, and with overrides that must not run."""
 
@@ -111,6 +119,7 @@ MUTABLE = {
     "field": (Point(1), lambda v: setattr(v, "x", 2)),
     "frozen dataclass": (Frozen([1]), lambda v: v.marks.append(2)),
     "slots": (Slotted([1]), lambda v: v.marks.append(2)),
+    "attrs field": (Attrs(1), lambda v: setattr(v, "marks", 2)),
     "attrs": (Attrs([1]), lambda v: v.marks.append(2)),
     "frozen attrs": (FrozenAttrs([1]), lambda v: v.marks.append(2)),
     "pydantic": (model_with_all(), lambda v: v.marks.append(2)),
@@ -177,7 +186,7 @@ class Plain:
 
 @pytest.mark.parametrize(
     "value",
-    ["text", 1, 2.5, None, True, b"bytes", (1, ("a", None)), frozenset({1}), range(3), Colour.RED]
+    ["text", 1, 2.5, None, True, b"bytes", (1, ("a", None)), frozenset({1}), range(3), Colour.RED, Place.HERE]
     + [Pair(1, "b"), Frozen((1, 2)), FrozenAttrs("a"), FrozenModel(marks=(1,)), (Frozen(1), Frozen(2))]
     + [
         Plain(),
@@ -265,6 +274,23 @@ def test_defaults_and_lengths_survive():
     assert not hasattr(got[2], "unset")
 
 
+class LoudDict(dict):
+    def __iter__(self):
+        raise AssertionError
+
+    keys = values = items = __getitem__ = copy = __iter__
+
+
+def test_what_a_dict_subclass_overrides_does_not_run():
+    """The content is read and written as that of the dict inside."""
+    value = LoudDict(a=[1])
+    got = reader(value)()
+
+    assert type(got) is LoudDict
+    assert dict.copy(got) == {"a": [1]}
+    assert dict.get(got, "a") is not dict.get(value, "a")
+
+
 class Owner(list):
     def __del__(self):
         pass
@@ -281,11 +307,12 @@ def test_what_cannot_be_rebuilt_safely_is_shared():
     class Failure(Exception):
         marks: list
 
-    owner, failure = Owner([1]), Failure([1])
-    got = reader([owner, failure, []])()
+    owner, failure, moment = Owner([1]), Failure([1]), time.struct_time([1] * 8 + [[]])
+    got = reader([owner, failure, moment, []])()
 
     assert got[0] is owner
     assert got[1] is failure
+    assert got[2] is moment
 
 
 def test_attributes_of_a_tuple_are_isolated():
@@ -316,6 +343,71 @@ def test_a_cached_property_of_a_frozen_object_is_isolated():
     read().marks.append(2)
 
     assert read().marks == [1]
+
+
+def test_a_cached_property_in_the_slots_of_attrs_is_isolated():
+    """Where a class has slots, attrs turns it into one, which fills up after the value was stored."""
+
+    @attrs.frozen
+    class Lazy:
+        n: int
+
+        @cached_property
+        def marks(self):
+            return [self.n]
+
+    read = reader(Lazy(1))
+    read().marks.append(2)
+
+    assert read().marks == [1]
+
+
+def test_models_of_the_first_pydantic_are_isolated():
+    """They live on inside the second one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        v1 = pytest.importorskip("pydantic.v1")
+
+    class Old(v1.BaseModel):
+        marks: list
+
+    read = reader(Old(marks=[1]))
+    read().marks.append(2)
+
+    assert read() == Old(marks=[1])
+
+
+def test_classes_that_went_out_of_use_are_forgotten():
+    """What is known about classes keeps few of them alive, however many a program makes."""
+    first = type("First", (), {})
+    gone = weakref.ref(first)
+    isolated((first(),))
+    del first
+    for _ in range(5000):
+        isolated((type("Next", (), {})(),))
+    gc.collect()
+
+    assert gone() is None
+
+
+def test_what_is_immutable_inside_of_data_is_shared():
+    """Only what can change is made anew."""
+    value = {"a": [], "t": (1, (2,)), "f": Frozen((1,)), "n": Pair(1, "b"), "s": frozenset({(1, 2)})}
+    got = reader(value)()
+
+    assert got["a"] is not value["a"]
+    for name in "tfns":
+        assert got[name] is value[name]
+
+
+def test_attributes_of_a_tuple_are_isolated_where_its_items_are_shared():
+    """The items alone do not decide."""
+    value = Noted([1])
+    value.marks = [1]
+    read = reader([value, []])
+    read()[0].marks.append(2)
+
+    assert read()[0].marks == [1]
 
 
 def test_a_plain_subclass_of_a_frozen_dataclass_is_not_frozen():
@@ -357,6 +449,24 @@ def test_writing_to_an_array_stays_with_the_writer():
         assert single.item() == 1
         numbers[0] = 9
         lists[0].append(9)
+
+
+def test_a_file_in_memory_is_shared(tmp_path):
+    """A memmap is a resource and no data."""
+    value = np.memmap(tmp_path / "file", shape=2, mode="w+")
+
+    assert isolated(value)[0] is value
+
+
+def test_a_protected_array_of_objects_is_copied():
+    """Its items are isolated although the array cannot be written to."""
+    value = np.array([None, None], dtype=object)
+    value[0] = [1]
+    value.flags.writeable = False
+    read = reader(value)
+    read()[0].append(2)
+
+    assert read().tolist() == [[1], None]
 
 
 def test_masked_arrays_keep_their_mask():

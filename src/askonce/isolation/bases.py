@@ -39,14 +39,14 @@ class Base(NamedTuple):
     hashes: bool = False
 
 
-def _dict_parts(value: Any) -> list[Any]:
-    snapshot = _dict.copy(value)
-    return [*snapshot, *snapshot.values()]
+def _items_of(base: Any) -> Callable[[Any], list[Any]]:
+    read: Callable[[Any], Iterable[tuple[Any, Any]]] = base.items
 
+    def parts(value: Any) -> list[Any]:
+        items = [*read(value)]
+        return [*(key for key, _ in items), *(item for _, item in items)]
 
-def _ordered_parts(value: Any) -> list[Any]:
-    items = [*_ordered.items(value)]
-    return [*(key for key, _ in items), *(item for _, item in items)]
+    return parts
 
 
 def _pairs(parts: list[Any]) -> Iterable[tuple[Any, Any]]:
@@ -132,9 +132,9 @@ NDARRAY: Final = Base(_ndarray_parts, _ndarray_shell, _fill_ndarray)
 
 # A subclass stands before its base.
 BUILTINS: Final[dict[type[Any], Base]] = {
-    OrderedDict: Base(_ordered_parts, _shell_of(OrderedDict), _fill_ordered, hashes=True),
-    defaultdict: Base(_dict_parts, _default_shell, _fill_dict, hashes=True),
-    dict: Base(_dict_parts, _shell_of(dict), _fill_dict, hashes=True),
+    OrderedDict: Base(_items_of(OrderedDict), _shell_of(OrderedDict), _fill_ordered, hashes=True),
+    defaultdict: Base(_items_of(dict), _default_shell, _fill_dict, hashes=True),
+    dict: Base(_items_of(dict), _shell_of(dict), _fill_dict, hashes=True),
     list: Base(_list.copy, _shell_of(list), _list.extend),
     set: Base(_parts_of(set), _shell_of(set), _set.update, hashes=True),
     deque: Base(_parts_of(deque), _deque_shell, _deque.extend),

@@ -152,8 +152,9 @@ class Walk:
         self.unfilled.discard(key)
         self.frozen.discard(key)
         if frame.new is _NOTHING:
-            if key not in self.done and frame.unchanged():
-                return self.done.setdefault(key, frame.value)
+            if frame.unchanged():
+                self.done[key] = frame.value
+                return frame.value
             frame.new = self.done[key] if key in self.done else self._shell(frame)
         if frame.new is not frame.value:
             self._fill(frame, frame.shape)

@@ -33,10 +33,8 @@ class Shape:
     def __init__(self, cls: type[Any], base: Base) -> None:
         self.cls = cls
         self.base = base
-        # An array's copy is complete: what its class keeps in attributes is numpy's own affair.
-        bare = base is NDARRAY
-        slots = [] if bare else _slot_descriptors(cls)
-        self.attributes = None if bare else _dict_reader(cls)
+        slots = _slot_descriptors(cls)
+        self.attributes = _dict_reader(cls)
         self.frozen = _is_frozen(cls, slots)
         constant = [slot for slot in slots if self.frozen and _is_fields_set(slot)]
         self._constant = _accessors(constant)
