@@ -287,7 +287,7 @@ def test_what_a_dict_subclass_overrides_does_not_run():
     got = reader(value)()
 
     assert type(got) is LoudDict
-    assert dict.copy(got) == {"a": [1]}
+    assert [*dict.items(got)] == [("a", [1])]
     assert dict.get(got, "a") is not dict.get(value, "a")
 
 
