@@ -8,13 +8,13 @@ from xxhash import xxh3_128_hexdigest
 from askonce._types import Ttl
 from askonce.ttl import parse_ttl
 
-LONGEST_KEY: Final = 200
+_LONGEST_KEY: Final = 200
 """Bytes of UTF-8 up to which a key is kept as it is given."""
 
 DIGESTED: Final = "long:"
 """How the digest of a long key begins; a key that is given in this form is digested too."""
 
-PLAIN_KEY: Final = 38
+_PLAIN_KEY: Final = 38
 """Characters up to which a key is certainly neither long nor a digest."""
 
 
@@ -29,10 +29,10 @@ def checked_key(key: str) -> str:
     """
     if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a cache key is text, not {type(key).__name__}; convert it with str() or repr()")
-    if len(key) <= PLAIN_KEY:
+    if len(key) <= _PLAIN_KEY:
         return key
     data = key.encode("utf-8", "surrogatepass")
-    if len(data) <= LONGEST_KEY and not key.startswith(DIGESTED):
+    if len(data) <= _LONGEST_KEY and not key.startswith(DIGESTED):
         return key
     return f"{DIGESTED}{xxh3_128_hexdigest(data)}:{len(data)}"
 

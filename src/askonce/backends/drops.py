@@ -1,17 +1,9 @@
 """Why keys left the cache, for those who ask soon enough."""
 
 from collections import OrderedDict
-from typing import Final, NamedTuple
+from typing import Final
 
 REMEMBERED: Final = 1024
-
-
-class Drop(NamedTuple):
-    """How and when a key left, and what for."""
-
-    how: str
-    when: float
-    purpose: str
 
 
 class DropRecord:
@@ -20,7 +12,7 @@ class DropRecord:
     __slots__ = ("_drops", "_full")
 
     def __init__(self) -> None:
-        self._drops: Final[OrderedDict[str, Drop]] = OrderedDict()
+        self._drops: Final[OrderedDict[str, tuple[str, float, str]]] = OrderedDict()
         self._full = False
 
     def __len__(self) -> int:
@@ -29,7 +21,7 @@ class DropRecord:
     def note(self, key: str, how: str, when: float, purpose: str = "") -> None:
         """Remember that a key left, such as "evicted", at 12.5, "to keep max_size=10"."""
         drops = self._drops
-        drops[key] = Drop(how, when, purpose)
+        drops[key] = (how, when, purpose)
         drops.move_to_end(key)
         if len(drops) > REMEMBERED:
             drops.popitem(last=False)
@@ -40,7 +32,8 @@ class DropRecord:
         drop = self._drops.get(key)
         if drop is None:
             return f"not among the last {REMEMBERED} keys that left" if self._full else "never stored here"
-        return f"{drop.how} {ago(now - drop.when)} {drop.purpose}".rstrip()
+        how, when, purpose = drop
+        return f"{how} {ago(now - when)} {purpose}".rstrip()
 
 
 def ago(span: float) -> str:

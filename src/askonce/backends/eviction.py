@@ -1,6 +1,6 @@
 """Which entry leaves when a cache is full.
 
-A policy hears of a use in one of two ways. Uses that the cache saw come through ``use``, in order. Hits
+A policy hears of a use in one of two ways. Uses that the cache saw come through ``replay``, in order. Hits
 on the fast path of a decorated function only stamp ``Entry.used``; a policy finds such a stamp when it
 considers the entry for eviction, settles it and puts ``QUIET`` in its place.
 """
@@ -26,8 +26,8 @@ class Policy(Protocol):
         """Take a new entry in for the one that it overwrites."""
         ...
 
-    def use(self, entry: Held) -> None:
-        """Note one use of an entry, which may have left since."""
+    def replay(self, uses: list[Held]) -> None:
+        """Take in uses in their order; some of the entries may have left since."""
         ...
 
     def remove(self, entry: Held) -> None:
@@ -61,11 +61,9 @@ class Lru:
         self._ring.remove(old)
         self._ring.push(new)
 
-    def use(self, entry: Held) -> None:
-        """Make the entry the youngest."""
-        if entry.ring is not None:
-            self._ring.renew(entry)
-            entry.used = QUIET
+    def replay(self, uses: list[Held]) -> None:
+        """Make each entry the youngest, in turn."""
+        self._ring.renew_all(uses)
 
     def remove(self, entry: Held) -> None:
         """Forget an entry."""
@@ -85,9 +83,7 @@ class Lru:
         """Move old entries that were used to the young end, by their last use; what should go after that."""
         used = list(takewhile(_was_used, islice(self._ring, _EXAMINED)))
         used.sort(key=_last_use)
-        for entry in used:
-            self._ring.renew(entry)
-            entry.used = QUIET
+        self._ring.renew_all(used)
         return used[0] if len(used) == _EXAMINED else self._ring.oldest()
 
 
@@ -129,10 +125,11 @@ class S3Fifo:
         new.uses = min(old.uses + 1, _MOST_USES)
         ring.push(new)
 
-    def use(self, entry: Held) -> None:
-        """Count a use."""
-        if entry.uses < _MOST_USES:
-            entry.uses += 1
+    def replay(self, uses: list[Held]) -> None:
+        """Count each use."""
+        for entry in uses:
+            if entry.uses < _MOST_USES:
+                entry.uses += 1
 
     def remove(self, entry: Held) -> None:
         """Forget an entry."""
@@ -165,11 +162,11 @@ class S3Fifo:
             if not entry.uses:
                 break
             entry.uses -= 1
-            main.renew(entry)
+            main.renew_all((entry,))
         main.remove(least)
         return least
 
     def _settle(self, entry: Held) -> None:
         if entry.used is not QUIET:
             entry.used = QUIET
-            self.use(entry)
+            entry.uses = min(entry.uses + 1, _MOST_USES)

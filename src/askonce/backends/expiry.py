@@ -15,13 +15,17 @@ class Calendar:
 
     A bucket spans between a 128th and a 64th of the life of its entries and is looked at once all of it has
     passed, so there are at most about 130 buckets for each power of two in the lives that are in use.
+
+    Attributes:
+        next: no entry has to be looked for before this instant.
     """
 
-    __slots__ = ("_buckets", "_due")
+    __slots__ = ("_buckets", "_due", "next")
 
     def __init__(self) -> None:
         self._buckets: Final[dict[tuple[float, float], Any]] = {}
         self._due: Final[list[tuple[float, float]]] = []
+        self.next = math.inf
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -60,6 +64,7 @@ class Calendar:
             if entry is not head:
                 return entry
             del self._buckets[heappop(due)]
+        self.next = due[0][0] if due else math.inf
         return None
 
     def _open(self, slot: tuple[float, float]) -> Any:
@@ -67,4 +72,5 @@ class Calendar:
         head.before = head.after = head
         self._buckets[slot] = head
         heappush(self._due, slot)
+        self.next = self._due[0][0]
         return head

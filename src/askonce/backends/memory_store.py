@@ -2,18 +2,18 @@
 
 import math
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from askonce._types import DEAD, Clock, Entry, Meta
+from askonce.backends.checks import DIGESTED
 from askonce.backends.drops import REMEMBERED, DropRecord, ago
 from askonce.backends.engine import Fence, HitSource, Names, RemoteTier, Sight
 from askonce.backends.eviction import Policy
 from askonce.backends.expiry import Calendar
 from askonce.backends.fences import Fences
 from askonce.backends.figures import HitSources
-from askonce.backends.held import CopiedHeld, Held
+from askonce.backends.held import QUIET, CopiedHeld, Held
 from askonce.backends.sizing import deep_size
 from askonce.backends.tags import TagLedger
 from askonce.flight import Flights
@@ -21,6 +21,7 @@ from askonce.flight import Flights
 _EVENTS: Final = ("sets", "deletes", "evictions", "expirations", "invalidations", "too_large")
 _SWEPT: Final = 64
 WAITING_USES: Final = 64
+_OF_LONG_KEY: Final = Meta()
 _ENTRY_BYTES: Final = 240  # the entry, its place in the table, its stamps; the key is counted by itself
 
 
@@ -66,7 +67,7 @@ class MemoryStore:
         self._fences: Final = Fences()
         self._drops: Final = DropRecord()
         self._sources: Final = HitSources()
-        self._uses: Final[deque[Held]] = deque()
+        self._uses: list[Held] = []
         self._bytes = 0
         self._events: Final = dict.fromkeys(_EVENTS, 0)
 
@@ -195,12 +196,15 @@ class MemoryStore:
         if self.max_bytes is not None and size > self.max_bytes:
             self._refuse(key, old, now)
             return None
-        meta = self._tags.bear(tags, version, now if ttl == math.inf else None)
-        entry = (
-            Held(key, value, ttl, now, meta)
-            if copy is None
-            else CopiedHeld(key, value, ttl, now, meta, copy=copy)
-        )
+        born = now if ttl == math.inf else None
+        meta = self._tags.bear(tags, version, born) if tags or born is not None else None
+        if meta is None and key.startswith(DIGESTED):
+            meta = _OF_LONG_KEY  # sends a get by hand the slow way, which tells a digest from a key like one
+        entry: Held = Held(key, value, ttl, now, meta)
+        if copy is not None:
+            entry = CopiedHeld(key, value, ttl, now, meta)
+            entry.copy = copy
+        entry.used = QUIET
         entry.size = size
         self._bytes += size
         self._events["sets"] += 1
@@ -211,7 +215,10 @@ class MemoryStore:
         else:
             self._policy.replace(old, entry)
             self._unlink(old)
-        self._evict(now)
+        if len(self._entries) > self.max_size or (
+            self.max_bytes is not None and self._bytes > self.max_bytes
+        ):
+            self._evict(now)
         return entry
 
     def _refuse(self, key: str, old: Held | None, now: float) -> None:
@@ -231,18 +238,23 @@ class MemoryStore:
     def _note_use(self, entry: Held) -> None:
         self._uses.append(entry)
         if len(self._uses) >= WAITING_USES:
-            self._maintain()
+            self._replay_uses()
 
-    def _maintain(self) -> None:
+    def _replay_uses(self) -> None:
         with self._lock:
-            self._settle(self.clock())
+            self._replay()
+
+    def _replay(self) -> None:
+        uses = self._uses
+        self._uses = []  # a reader that still has the old list may lose the note of one use
+        self._policy.replay(uses)
 
     def _settle(self, now: float) -> None:
         """Replay uses and let go of some of what has expired: bounded, whatever has piled up."""
-        uses = self._uses
-        use = self._policy.use
-        while uses:
-            use(uses.popleft())
+        if self._uses:
+            self._replay()
+        if now < self._calendar.next:
+            return
         for _ in range(_SWEPT):
             entry = self._calendar.expired(now)
             if entry is None:
@@ -259,7 +271,8 @@ class MemoryStore:
     def _unlink(self, entry: Held) -> None:
         """Let an entry that is out of the dictionary leave everything else."""
         entry.until = DEAD
-        _take_view(entry)
+        if entry.index is not None:
+            _take_view(entry)
         self._calendar.remove(entry)
         self._bytes -= entry.size
         if entry.meta is not None:
@@ -278,7 +291,7 @@ class MemoryStore:
     def _empty(self) -> None:
         with self._lock:
             self._fences.break_all()
-            self._uses.clear()
+            self._uses = []
             now = self.clock()
             entries = list(self._entries.values())
             self._entries.clear()
