@@ -1,0 +1,82 @@
+"""How the demonstration shows itself: bars and a table in a terminal, plain lines anywhere else."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+TICK = 0.1
+
+
+def fancy() -> bool:
+    """Whether there is a person in front of a terminal, and rich to draw with."""
+    try:
+        import rich  # noqa: F401
+    except ImportError:
+        return False
+    return sys.stdout.isatty()
+
+
+@asynccontextmanager
+async def progress(label: str, total: int, done: Callable[[], int]) -> AsyncGenerator[None, None]:
+    """Show how far some work is, without a hand in it.
+
+    The work only counts; ten times a second the bar looks at the count. A bar that is moved by every call
+    would cost more than the hits that it shows.
+
+    Args:
+        label: what is going on.
+        total: how much there is to do.
+        done: how much of it is done.
+    """
+    if not fancy():
+        yield
+        print(f"{label}: {done():,} of {total:,} calls answered")
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    columns = ("{task.description:<24}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns) as bars:
+        bar = bars.add_task(label, total=total)
+
+        async def tick() -> None:
+            while True:
+                bars.update(bar, completed=done())
+                await asyncio.sleep(TICK)
+
+        ticker = asyncio.create_task(tick())
+        try:
+            yield
+        finally:
+            ticker.cancel()
+            bars.update(bar, completed=done())
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under their columns; the first one is a name, the others are figures, the last row a sum."""
+    if fancy():
+        _rich_table(columns, rows)
+    else:
+        _plain_table(columns, rows)
+
+
+def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for number, column in enumerate(columns):
+        drawn.add_column(column, justify="right" if number else "left", style=None if number else "bold")
+    for row in rows[:-1]:
+        drawn.add_row(*row)
+    drawn.add_section()
+    drawn.add_row(*rows[-1], style="bold")
+    Console().print(drawn)
+
+
+def _plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    for row in (columns, *rows):
+        first, *others = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join([first.strip().ljust(widths[0]), *others]))
