@@ -5,6 +5,7 @@ from askonce.backends.interface import CacheInterface
 from askonce.backends.memory import InMemoryCache
 from askonce.config import default_cache as _default_cache  # noqa: F401  gives the process its default
 from askonce.decorators import ai_cached, cached
+from askonce.engine import byhand as _byhand  # noqa: F401  gives caches their get_or_set
 from askonce.engine.registry import get_default_cache, register_cache, set_default_cache
 from askonce.exceptions import (
     BackendError,

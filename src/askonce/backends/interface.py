@@ -1,12 +1,16 @@
 """The cache as people use it: one async contract that every backend keeps."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from askonce._types import MISS, Ttl
 from askonce.backends.sync import SyncCache
+
+# Flights are the engine's, which stands above: it puts its part in here (``engine/byhand.py``).
+get_or_set: Callable[["CacheInterface", str, Any, Any], Coroutine[Any, Any, Any]]
+get_or_set_blocking: Callable[["CacheInterface", str, Any, Any], Any]
 
 
 class CacheInterface(ABC):
@@ -103,6 +107,20 @@ class CacheInterface(ABC):
         if value is MISS:
             return False
         return await self.set(key, value, ttl)
+
+    async def get_or_set(self, key: str, factory: Callable[[], Any], ttl: Ttl | None = None) -> Any:
+        """The value of a key, made by the factory where nothing is cached.
+
+        Callers that ask at once share one run of the factory, and a key that is deleted or set meanwhile
+        does not get the factory's value.
+
+        Args:
+            key: any text.
+            factory: a coroutine function or a plain function without arguments.
+            ttl: as for ``set``.
+        """
+        value = await self.get(key, MISS)
+        return value if value is not MISS else await get_or_set(self, key, factory, ttl)
 
     async def connect(self) -> None:  # noqa: B027 - most need nothing
         """Make ready for use. Not needed: the first use does it. May be called again."""

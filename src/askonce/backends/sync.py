@@ -3,10 +3,10 @@
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from askonce._types import Ttl
+from askonce._types import MISS, Ttl
 
 if TYPE_CHECKING:
     from askonce.backends.interface import CacheInterface
@@ -51,6 +51,13 @@ class SyncCache:
     def delete_many(self, keys: Iterable[str]) -> int:
         """Remove several keys and count those that were there."""
         return self._run(self._cache.delete_many(keys))
+
+    def get_or_set(self, key: str, factory: Callable[[], Any], ttl: Ttl | None = None) -> Any:
+        """The value of a key, made by a plain function where nothing is cached."""
+        from askonce.backends import interface
+
+        value = self.get(key, MISS)
+        return value if value is not MISS else interface.get_or_set_blocking(self._cache, key, factory, ttl)
 
     def get_ttl(self, key: str) -> float | None:
         """Seconds that a key still has to live, ``FOREVER``, or ``None``."""

@@ -42,7 +42,7 @@ def drive_blocking(flow: Flow) -> Any:
 async def _carry_out(step: Step) -> Any:
     match step:
         case Invoke(function, arguments):
-            return await function.signature.apply(function.wrapped, arguments)
+            return await function.invoke(arguments)
         case Wait(flight):
             return await wait(flight)
         case Launch(flight, work, finish):
@@ -56,7 +56,7 @@ async def _carry_out(step: Step) -> Any:
 def _carry_out_blocking(step: Step) -> Any:
     match step:
         case Invoke(function, arguments):
-            return function.signature.apply(function.wrapped, arguments)
+            return function.invoke(arguments)
         case Wait(flight):
             return wait_blocking(flight)
         case Launch(flight, work, finish):

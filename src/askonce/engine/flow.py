@@ -6,10 +6,11 @@ text of the logic serves tasks and threads. ``drivers`` carries the steps out.
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from askonce._types import MISS, Entry
 from askonce.backends.engine import EngineStore, Fence, Found, Sight
+from askonce.engine.figures import Figures
 from askonce.engine.function import Function
 from askonce.flight import Flight, Landing, own_copy
 from askonce.isolation import isolated
@@ -20,7 +21,7 @@ from askonce.signature import Arguments
 class Invoke:
     """Run the function; answers what it returns, raises what it raises."""
 
-    function: Function
+    function: "Source"
     arguments: Arguments
 
 
@@ -61,28 +62,69 @@ Step = Invoke | Wait | Launch | IsAnswer | Remote
 Flow = Generator[Step, Any, Any]
 
 
+class Source(Protocol):
+    """What a call asks: a decorated function, or a factory that is given by hand."""
+
+    figures: Figures
+
+    @property
+    def joins(self) -> bool:
+        """Whether calls of one key share a computation."""
+        ...
+
+    @property
+    def isolates(self) -> bool:
+        """Whether a caller may change what it gets."""
+        ...
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of all its answers."""
+        ...
+
+    def invoke(self, arguments: Arguments) -> Any:
+        """Run it."""
+        ...
+
+    def checked(self, answer: Any) -> Any:
+        """The answer, unless it cannot be given to a second caller."""
+        ...
+
+    def ttl_of(self, answer: Any, store: EngineStore) -> float | None:
+        """How long an answer may live, in seconds; ``None`` where it is not to be stored."""
+        ...
+
+    def admit(self, store: EngineStore, entry: Entry, arguments: Arguments) -> None:
+        """Have the next call find the entry faster, if it is safe."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a decorated function."""
+    """One question to one cache."""
 
-    function: Function
+    function: Source
     store: EngineStore
     key: str
     arguments: Arguments
 
 
 def answer(function: Function, arguments: Arguments) -> Flow:
-    """Serve a call: look, join, or lead."""
+    """Serve a call of a decorated function."""
     store = function.store()
     if not store.enabled:
         function.figures.computed += 1
         return (yield Invoke(function, arguments))
-    call = Call(function, store, function.keys.key(arguments), arguments)
+    return (yield from serve(Call(function, store, function.keys.key(arguments), arguments)))
+
+
+def serve(call: Call) -> Flow:
+    """Look, join, or lead, until there is an answer."""
     while True:
-        entry = store.look(call.key)
+        entry = call.store.look(call.key)
         if entry is not None:
             return _hit(call, entry)
-        if function.options.single_flight is None:
+        if not call.function.joins:
             return (yield from _alone(call))
         landing, led = yield from _fly(call, anew=False)
         if not landing.retry:
@@ -263,7 +305,7 @@ def _compute(call: Call, fence: Fence) -> Generator[Step, Any, tuple[Landing, bo
 
 def _keep(call: Call, fence: Fence, value: Any) -> Generator[Step, Any, tuple[Landing, bool]]:
     """Store an answer if its time, the user's rule and the fence allow it."""
-    kept, copy = isolated(value) if call.function.options.isolate else (value, None)
+    kept, copy = isolated(value) if call.function.isolates else (value, None)
     landing = Landing(value, None if copy is None else lambda: copy(kept))
     ttl = call.function.ttl_of(value, call.store)
     if ttl is None:

@@ -88,6 +88,8 @@ class Function:
         self.tags = (f"askonce.function:{name}", f"askonce.operation:{options.operation or name}")
         self.path: HitPath = self._build_path(instance, slow[self.kind], method=method, clock=clock)
         self.figures = Figures(self.path.hits)
+        self.joins = options.single_flight is not None
+        self.isolates = options.isolate
         self._ttl = _ttl_rule(options.ttl, self.label)
         self._binding = threading.Lock()
         self._store: EngineStore | None = None
@@ -180,19 +182,13 @@ class Function:
                 return table[operation]
         return store.default_ttl
 
-    def checked(self, answer: Any) -> Any:
-        """The answer, unless it can be used only once.
+    def invoke(self, arguments: Arguments) -> Any:
+        """Run the function itself."""
+        return self.signature.apply(self.wrapped, arguments)
 
-        Raises:
-            TypeError: it is a coroutine, another awaitable, or an iterator.
-        """
-        if isinstance(answer, _ONE_SHOT):
-            if inspect.iscoroutine(answer):
-                answer.close()  # nobody will await it
-            raise TypeError(
-                f"{self.label} returned a {type(answer).__name__}, which can be used only once; {_FIX}"
-            )
-        return answer
+    def checked(self, answer: Any) -> Any:
+        """The answer, unless it can be used only once."""
+        return reusable(answer, self.label)
 
     # --- its fast index
 
@@ -213,6 +209,19 @@ class Function:
         elif not self._minds_long_texts and any(map(_is_long_text, arguments)):
             self._minds_long_texts = True
             self.path.mind_long_texts()
+
+
+def reusable(answer: Any, where: str) -> Any:
+    """Refuse an answer that the first caller would use up.
+
+    Raises:
+        TypeError: it is a coroutine, another awaitable, or an iterator.
+    """
+    if isinstance(answer, _ONE_SHOT):
+        if inspect.iscoroutine(answer):
+            answer.close()  # nobody will await it
+        raise TypeError(f"{where} returned a {type(answer).__name__}, which can be used only once; {_FIX}")
+    return answer
 
 
 _ONE_SHOT = (Awaitable, Iterator, AsyncIterator)
