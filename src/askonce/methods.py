@@ -152,7 +152,7 @@ def _bound_class(call: Any, function: Function) -> type[BoundCached]:
 
 
 def _call_through(bound: BoundCached, /, *args: Any, **kwargs: Any) -> Any:
-    return bound._call(bound[0], *args, **kwargs)
+    return bound._call(bound.__self__, *args, **kwargs)
 
 
 class CachedCallable(wrapt.ObjectProxy):  # type: ignore[type-arg]

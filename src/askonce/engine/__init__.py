@@ -1,0 +1,1 @@
+"""What a decorated function does with a call: keys, flights, fences, and the wrapper itself."""
