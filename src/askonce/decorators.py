@@ -4,9 +4,11 @@ import difflib
 import functools
 import inspect
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any, Final, Literal, ParamSpec, TypeVar, overload
 
+from askonce._protocols import AsyncCachedFunction, CachedDecorator, CachedFunction
+from askonce._types import Ttl
 from askonce.backends.interface import CacheInterface
 from askonce.engine import flow
 from askonce.engine.drivers import drive, drive_blocking
@@ -17,6 +19,9 @@ from askonce.methods import CachedCallable, CachedMethod, cached_method
 from askonce.signature import Arguments, Kind, describe
 from askonce.verbs import VERBS, verbs_of
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 AI_OPERATION_TTLS: Final[Mapping[str, float]] = {"summarize": 7200.0, "sentiment": 86400.0, "qa": 1800.0}
 """How long ``ai_cached`` keeps the answers of these operations, in seconds, where nothing else says."""
 
@@ -26,14 +31,92 @@ _OPTIONS: Final = (
 _AI_OPTIONS: Final = (*_OPTIONS, "model", "prompt_version")
 
 
+@overload
+def cached(  # type: ignore[overload-overlap]  # the order decides
+    function: Callable[P, Coroutine[Any, Any, R]], /
+) -> AsyncCachedFunction[P, R]: ...
+@overload
+def cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
+@overload
+def cached(
+    *,
+    operation: str | None = None,
+    name: str | None = None,
+    ttl: Ttl | Callable[[Any], Ttl | None] | None = None,
+    cache: CacheInterface | str | Callable[[], CacheInterface] | None = None,
+    key: str | Callable[..., Any] | None = None,
+    ignore: Collection[str] = (),
+    version: int | str | None = None,
+    store_if: Callable[[Any], bool] | None = None,
+    single_flight: Literal["process"] | None = "process",
+    isolate: bool = True,
+) -> CachedDecorator: ...
 def cached(function: Any = None, /, **options: Any) -> Any:
+    """Keep the answers of a function, a coroutine function, a method, or a callable object.
+
+    Args:
+        function: what is decorated; left out where options are given.
+        **options: all by keyword. ``operation``: logical name that picks the ttl. ``name``: the function's
+            identity in keys, module and qualified name if left out. ``ttl``: seconds, ``timedelta``,
+            ``"15m"``, ``FOREVER`` or a callable of the answer. ``cache``: a cache, the name of a registered
+            one, or a callable that returns one; the process default if left out. ``key``: a template or a
+            callable of the arguments that replaces them in the key. ``ignore``: names of parameters that
+            take no part in the key. ``version``: part of the key. ``store_if``: predicate of the answer.
+            ``single_flight``: ``"process"``, or ``None`` for every call for itself. ``isolate``: whether
+            callers may change what they get without changing what others get.
+
+    Returns:
+        The function with its own signature and kind, and the verbs (``invalidate``, ``refresh``, ``peek``,
+        ``store``, ``key``, ``invalidate_all``, ``cache_info``, ``uncached``, ``warm``, ``explain``).
+
+    Raises:
+        ConfigurationError: an option cannot work.
+        TypeError: there is no such option, or what is decorated cannot be cached.
+    """
     if function is None:
         _options("cached", _OPTIONS, options)
         return lambda function: cached(function, **options)
     return _decorate(function, _options("cached", _OPTIONS, options))
 
 
+@overload
+def ai_cached(  # type: ignore[overload-overlap]  # the order decides
+    function: Callable[P, Coroutine[Any, Any, R]], /
+) -> AsyncCachedFunction[P, R]: ...
+@overload
+def ai_cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
+@overload
+def ai_cached(
+    *,
+    operation: str | None = None,
+    name: str | None = None,
+    ttl: Ttl | Callable[[Any], Ttl | None] | None = None,
+    cache: CacheInterface | str | Callable[[], CacheInterface] | None = None,
+    key: str | Callable[..., Any] | None = None,
+    ignore: Collection[str] = (),
+    version: int | str | None = None,
+    store_if: Callable[[Any], bool] | None = None,
+    single_flight: Literal["process"] | None = "process",
+    isolate: bool = True,
+    model: str | None = None,
+    prompt_version: int | str | None = None,
+) -> CachedDecorator: ...
 def ai_cached(function: Any = None, /, **options: Any) -> Any:
+    """Keep the answers of a language model; ``cached`` with what such answers need.
+
+    Args:
+        function: what is decorated; left out where options are given.
+        **options: those of ``cached``, and two more that are part of every key: ``model`` and
+            ``prompt_version``. ``operation`` knows how long the answers of common operations keep, see
+            ``AI_OPERATION_TTLS``.
+
+    Returns:
+        As ``cached``.
+
+    Raises:
+        ConfigurationError: an option cannot work.
+        TypeError: there is no such option, or what is decorated cannot be cached.
+    """
     if function is None:
         _options("ai_cached", _AI_OPTIONS, options)
         return lambda function: ai_cached(function, **options)
