@@ -198,13 +198,9 @@ class Function:
             return
         try:
             index_key = self.path.index_key(arguments)
-        except (TypeError, AttributeError):
+        except Exception:  # noqa: BLE001  a __cache_key__ of the user's, which the key itself has called
             return
         if index_key is not None and admissible(index_key):
-            try:
-                hash(index_key)
-            except TypeError:
-                return
             store.admit(entry, self.path.index, index_key)
         elif not self._minds_long_texts and any(map(_is_long_text, arguments)):
             self._minds_long_texts = True

@@ -13,7 +13,7 @@ Python's hash of a long text costs more than its digest.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from inspect import Parameter
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -83,7 +83,8 @@ class Plan:
 def build(plan: Plan, clock: Clock, slow: Callable[[Arguments], Any]) -> HitPath:
     """Generate the wrapper of a function and everything that shares its state."""
     index: Index = {}
-    make = generate(_source(plan), {}, "make")
+    names = _Names.beside(plan.parameters)
+    make = generate(_source(plan, names), names.builtins(), "make")
     call, long_call, bound, long_bound, index_key, hits, set_clock = make(index, clock, slow)
     wrappers = [(call, long_call, plan.parameters)]
     if bound is not None:
@@ -104,8 +105,7 @@ def _adopt_code(wrapper: Any, source: Any, name: str) -> None:
     wrapper.__code__ = source.__code__.replace(co_name=name, co_qualname=name)
 
 
-def _source(plan: Plan) -> str:
-    names = _Names.beside(plan.parameters)
+def _source(plan: Plan, names: "_Names") -> str:
     key = _index_key(plan, names)
     results = (names.call, names.long_call, names.bound, names.long_bound, names.key, names.read, names.set)
     lines = [
@@ -144,6 +144,10 @@ class _Names(NamedTuple):
     me: str
     who: str
     arguments: str
+    class_of: str
+    text: str
+    length: str
+    error: str
 
     @classmethod
     def beside(cls, parameters: tuple[Parameter, ...]) -> "_Names":
@@ -151,6 +155,10 @@ class _Names(NamedTuple):
         while any(parameter.name.startswith(prefix) for parameter in parameters):
             prefix += "_"
         return cls(*(prefix + name for name in cls._fields))
+
+    def builtins(self) -> dict[str, Any]:
+        """What the code uses of Python's own, since a parameter may be called ``type``."""
+        return {self.class_of: type, self.text: str, self.length: len, self.error: Exception}
 
 
 def _index_key(plan: Plan, names: _Names) -> str | None:
@@ -162,9 +170,10 @@ def _index_key(plan: Plan, names: _Names) -> str | None:
     items: list[str] = []
     for name in fixed:
         if name == plan.identity:
-            items += [f"({names.who} := {name}.__cache_key__())", f"type({names.who})", f"type({name})"]
+            who = f"({names.who} := {name}.__cache_key__())"
+            items += [who, f"{names.class_of}({names.who})", f"{names.class_of}({name})"]
         else:
-            items += [name, f"type({name})"]
+            items += [name, f"{names.class_of}({name})"]
     return "(" + "".join(item + ", " for item in items) + ")"
 
 
@@ -202,7 +211,7 @@ def _body(plan: Plan, names: _Names, key: str | None, *, long_texts: bool) -> li
     miss = f"        return {_AWAIT[plan.kind]}{names.slow}({listing(plan.parameters)})"
     if key is None:
         return [miss]
-    condition = _condition(plan, long_texts=long_texts)
+    condition = _condition(plan, names, long_texts=long_texts)
     return [
         f"        nonlocal {names.hits}",
         "        try:",
@@ -213,19 +222,21 @@ def _body(plan: Plan, names: _Names, key: str | None, *, long_texts: bool) -> li
         # A float, since an int above 256 is allocated anew at every step.
         f"                    {names.hits} += 1.0",
         f"                    return {names.entry}.value",
-        # Not in the index; unhashable; an instance that has no __cache_key__.
-        "        except (KeyError, TypeError, AttributeError):",
+        # Not in the index, or not even to be looked up: unhashable, without a __cache_key__, or with
+        # a comparison that fails. What is wrong for good is wrong in the slow path as well.
+        f"        except {names.error}:",
         "            pass",
         miss,
     ]
 
 
-def _condition(plan: Plan, *, long_texts: bool) -> str:
+def _condition(plan: Plan, names: _Names, *, long_texts: bool) -> str:
     keyed = [p for p in plan.parameters if p.name in plan.keyed]
     tests = [f"not {p.name}" for p in variadic(tuple(keyed))]
     if long_texts:
         tests += [
-            f"(type({p.name}) is not str or len({p.name}) <= {TEXT_HASH_THRESHOLD})"
+            f"({names.class_of}({p.name}) is not {names.text}"
+            f" or {names.length}({p.name}) <= {TEXT_HASH_THRESHOLD})"
             for p in keyed
             if p not in variadic(tuple(keyed)) and p.name != plan.identity
         ]
@@ -235,7 +246,7 @@ def _condition(plan: Plan, *, long_texts: bool) -> str:
 def _index_key_function(plan: Plan, names: _Names, key: str | None) -> list[str]:
     if key is None:
         return [f"    {names.key} = None"]
-    condition = _condition(plan, long_texts=False)
+    condition = _condition(plan, names, long_texts=False)
     return [
         f"    def {names.key}({names.arguments}):",
         f"        {listing(plan.parameters)[1:-1]} = {names.arguments}"
@@ -261,15 +272,26 @@ def _admissible(item: Any) -> bool:
         return len(item) <= TEXT_HASH_THRESHOLD
     if cls is float:
         return bool(item) and item == item  # NaN is not
-    return cls in _EXACT or _plain_enum(item, cls)
+    return cls in _EXACT or (issubclass(cls, (type, Enum)) and _is_compared_as_known(cls))
 
 
 _EXACT = frozenset({int, bool, type(None), type, UUID})
 
 
-def _plain_enum(item: Any, cls: type) -> bool:
-    return isinstance(item, Enum) and cls.__eq__ in _KNOWN_EQUALITY and cls.__hash__ is _ENUM_HASH
+def _is_compared_as_known(cls: Any) -> bool:
+    """Whether equal members of a class (a metaclass, an enumeration) are one and the same."""
+    if cls.__eq__ is object.__eq__:
+        return cls.__hash__ in _IDENTITY_HASHES
+    # Members made by a __new__ of the user's may be equal as numbers or texts and still differ.
+    return (cls.__eq__, cls.__hash__, getattr(cls, "_new_member_", None)) in _SCALAR_ENUMS
 
 
-_ENUM_HASH: Any = Enum.__hash__
-_KNOWN_EQUALITY = frozenset({object.__eq__, int.__eq__, str.__eq__})
+_IDENTITY_HASHES: frozenset[Any] = frozenset({object.__hash__, Enum.__hash__})
+_SCALAR_ENUMS: frozenset[Any] = frozenset(
+    (base.__eq__, base.__hash__, new)
+    for base, new in (
+        (int, int.__new__),
+        (str, str.__new__),
+        (str, vars(StrEnum)["_new_member_"]),
+    )
+)
