@@ -5,6 +5,7 @@ import json
 import sys
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import benchmarks.rows  # noqa: F401  registers them
@@ -27,8 +28,7 @@ def main() -> int:
     if machine()["optimized_build"] is False:
         print(PLAIN_BUILD, file=sys.stderr)
     effort = Effort(5, 5, quick=True) if options.quick else Effort()
-    if options.repeats:
-        effort = Effort(options.repeats, effort.rounds, effort.quick)
+    effort = replace(effort, repeats=options.repeats or effort.repeats, traces=options.traces)
     chosen = options.only or list(ROWS)
     results = measure(chosen, effort)
     print("\n" + show_checks(results))
@@ -67,6 +67,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", type=names, help="rows to run, separated by commas")
     parser.add_argument("--repeats", type=int, help="ratios for each comparison")
     parser.add_argument("--quick", action="store_true", help="fewer repeats and smaller caches")
+    parser.add_argument("--traces", type=Path, help="folder of the traces for the row hit-ratio")
     parser.add_argument("--list", action="store_true", help="print the rows' names")
     parser.add_argument("--save", action="store_true", help="keep the results of a partial or quick run too")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a target is missed")

@@ -5,6 +5,7 @@ import gc
 import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import FunctionType
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -25,11 +26,13 @@ class Effort:
         repeats: figures for each contender, each with a ratio of its own.
         rounds: turns that each contender takes within a repeat; their median is the repeat's figure.
         quick: whether rows that build large caches build smaller ones.
+        traces: the folder of recorded requests.
     """
 
     repeats: int = 9
     rounds: int = 9
     quick: bool = False
+    traces: Path | None = None
 
 
 class Spread(NamedTuple):

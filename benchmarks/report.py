@@ -92,7 +92,7 @@ def row(name: str) -> Callable[[Row], Row]:
 
 
 def figure(value: float) -> str:
-    """Three digits, or whole numbers with thousands apart."""
+    """At least three digits, thousands apart."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
@@ -139,7 +139,7 @@ def as_json(results: list[Result], effort: Effort) -> dict[str, Any]:
             {**asdict(check), "value": check.value._asdict(), "met": check.met} for check in result.checks
         ]
         rows.append(data)
-    return {"machine": machine(), "effort": asdict(effort), "rows": rows}
+    return {"machine": machine(), "repeats": effort.repeats, "rounds": effort.rounds, "rows": rows}
 
 
 def machine() -> dict[str, Any]:

@@ -11,4 +11,5 @@ from benchmarks.rows import (  # noqa: F401  isort: skip
     threads,
     imports,
     footprint,
+    ratios,
 )

@@ -22,8 +22,8 @@ def printed(code: str) -> str:
 
 
 def clocked(modules: str) -> float:
-    """Nanoseconds of an import in a fresh interpreter, whose own start is not counted."""
-    return float(printed(CLOCKED.format(modules=modules))) * 1e9
+    """Milliseconds of an import in a fresh interpreter, whose own start is not counted."""
+    return float(printed(CLOCKED.format(modules=modules))) * 1e3
 
 
 def drags_along() -> list[str]:
@@ -34,7 +34,7 @@ def drags_along() -> list[str]:
 @row("import")
 def imports(effort: Effort) -> Result:
     """Alternating, so that both see the same machine."""
-    result = Result("import", f"import askonce, and import {LIGHT}")
+    result = Result("import", f"import askonce, and import {LIGHT}", unit="ms")
     if heavy := drags_along():
         raise AssertionError(f"import askonce loads {', '.join(heavy)}")
     times = race(

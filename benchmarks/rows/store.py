@@ -11,7 +11,7 @@ from cashews.backends.memory import Memory
 
 from benchmarks.measure import Effort, Trial, own, race
 from benchmarks.peers import SLOW, memory
-from benchmarks.questions import ROOM, TTL, answer, renew, texts
+from benchmarks.questions import ROOM, TTL, answer, renew
 from benchmarks.report import Result, row
 
 
@@ -53,7 +53,7 @@ def turns(get: Callable[[str], Any], loop: asyncio.Runner, keys: list[str]) -> T
 def get(effort: Effort) -> Result:
     """A look-up by hand."""
     result = Result("get", "await cache.get(key), 1,000 keys in turn, equal but new objects")
-    keys = texts()
+    keys = [f"user:{number}:profile" for number in range(1000)]
     with asyncio.Runner() as loop:
         found = {name: loop.run(filled(name, cache, keys)) for name, cache in contenders().items()}
         times = race({name: turns(it, loop, keys) for name, it in found.items()}, effort, SLOW)
