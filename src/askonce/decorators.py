@@ -12,9 +12,9 @@ from askonce._types import Ttl
 from askonce.backends.interface import CacheInterface
 from askonce.engine import flow
 from askonce.engine.drivers import drive, drive_blocking
-from askonce.engine.function import CacheOption, Function, Options, Slow
+from askonce.engine.function import Function, Slow
 from askonce.engine.naming import identity_of
-from askonce.exceptions import ConfigurationError
+from askonce.engine.options import Options
 from askonce.methods import CachedCallable, CachedMethod, cached_method
 from askonce.signature import Arguments, Kind, describe
 from askonce.verbs import VERBS, verbs_of
@@ -132,36 +132,13 @@ def _options(decorator: str, known: tuple[str, ...], given: dict[str, Any]) -> O
     model, prompt_version = given.pop("model", None), given.pop("prompt_version", None)
     if decorator == "ai_cached":
         given |= {"parts": ("ai", model, prompt_version), "operation_ttls": AI_OPERATION_TTLS}
-    options = Options(**given)
-    if options.single_flight not in ("process", None):
-        raise ConfigurationError(
-            f"single_flight={options.single_flight!r} is unknown; "
-            'use "process" (one computation per key in this process) or None (every call for itself)'
-        )
-    if options.store_if is not None and not callable(options.store_if):
-        raise ConfigurationError(
-            f"store_if={options.store_if!r} is no predicate; give a callable of the result"
-        )
-    if options.version is not None and not isinstance(options.version, (int, str)):
-        raise ConfigurationError(f"version={options.version!r} is neither a number nor a text")
-    _check_cache(options.cache)
-    return options
+    return Options(**given)
 
 
 def _unknown_option(decorator: str, name: str, known: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{decorator}() has no option {name!r}; {hint}Its options are {', '.join(known)}"
-
-
-def _check_cache(cache: CacheOption) -> None:
-    if cache is None or isinstance(cache, (CacheInterface, str)):
-        return
-    if isinstance(cache, type) or not callable(cache):
-        raise ConfigurationError(
-            f"cache={cache!r} is no cache; give a backend such as InMemoryCache(), the name of a registered "
-            "one, or a callable that returns one"
-        )
 
 
 def _decorate(target: Any, options: Options) -> Any:

@@ -2,44 +2,25 @@
 
 import inspect
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
 
 from askonce._logging import get_logger
 from askonce._types import Clock, Entry, Ttl
 from askonce.backends.adapter import engine_store_of
-from askonce.backends.engine import EngineStore
+from askonce.backends.engine import EngineStore, Names
 from askonce.backends.interface import CacheInterface
 from askonce.engine.figures import Figures
 from askonce.engine.hitpath import HitPath, Plan, admissible, build
 from askonce.engine.keying import KeyMaker
 from askonce.engine.naming import Identity
+from askonce.engine.options import Options
 from askonce.engine.registry import registry
+from askonce.exceptions import ConfigurationError
 from askonce.keys import TEXT_HASH_THRESHOLD
 from askonce.signature import Arguments, Kind, Signature, describe, kind_of, signature_of
 from askonce.ttl import parse_ttl
-
-CacheOption = CacheInterface | str | Callable[[], CacheInterface] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The options of a decorator, as they were given; ``CONTRACT`` and the README say what they mean."""
-
-    operation: str | None = None
-    name: str | None = None
-    ttl: Ttl | Callable[[Any], Ttl | None] | None = None
-    cache: CacheOption = None
-    key: str | Callable[..., Any] | None = None
-    ignore: Collection[str] = ()
-    version: int | str | None = None
-    store_if: Callable[[Any], bool] | None = None
-    single_flight: Literal["process"] | None = "process"
-    isolate: bool = True
-    parts: tuple[Any, ...] = ()
-    operation_ttls: Mapping[str, float] | None = None
-
 
 Slow = Callable[["Function", Arguments], Any]
 """Serves a call that the fast index does not know."""
@@ -73,17 +54,18 @@ class Function:
         self.options = options
         self.kind: Kind = kind_of(wrapped)
         self.signature: Signature = signature_of(wrapped)
+        self._identity = identity
         self.name = name = identity.name
         self.label = describe(wrapped)
         self.keys = KeyMaker(
             wrapped,
             self.signature,
-            name=name,
             key=options.key,
             ignore=options.ignore,
             version=options.version,
             instance=instance,
-            parts=(*options.parts, *identity.bound),
+            parts=options.parts,
+            identity=identity,
         )
         self.tags = (f"askonce.function:{name}", f"askonce.operation:{options.operation or name}")
         self.path: HitPath = self._build_path(instance, slow[self.kind], method=method, clock=clock)
@@ -94,6 +76,7 @@ class Function:
         self._binding = threading.Lock()
         self._store: EngineStore | None = None
         self._minds_long_texts = False
+        self._claim_early()
 
     def _build_path(
         self,
@@ -111,8 +94,11 @@ class Function:
             keyed=keyed,
             method=method,
             identity=instance if instance in keyed else None,
-            # A callable for cache= may answer another cache at every call, key= another value.
-            indexed=self.options.key is None and not callable(self.options.cache),
+            # A callable for cache= may answer another cache at every call, key= another value, and what
+            # a function is bound to may change.
+            indexed=self.options.key is None
+            and not callable(self.options.cache)
+            and not self._identity.may_change,
         )
         return build(plan, clock, lambda arguments: slow(self, arguments))
 
@@ -125,7 +111,7 @@ class Function:
     def _bind(self) -> EngineStore:
         cache = self.options.cache
         if callable(cache) and not isinstance(cache, CacheInterface):
-            return self._joined(engine_store_of(cache()))
+            return self._joined(engine_store_of(self._checked_cache(cache())))
         with self._binding:
             if not isinstance(cache, CacheInterface):
                 cache = registry.get(cache, self)
@@ -134,10 +120,33 @@ class Function:
             self._store = store
         return store
 
+    def _claim_early(self) -> None:
+        """Refuse a name that another function has, as far as the cache is known at decoration."""
+        cache = self.options.cache
+        if isinstance(cache, CacheInterface):
+            self._claim(engine_store_of(cache).names)
+        elif not callable(cache):
+            self._claim(registry.names(cache))
+            built = registry.built(cache)
+            if built is not None:
+                self._claim(engine_store_of(built).names)
+
+    def _claim(self, names: Names) -> None:
+        if not self._identity.unique:  # a table of names that nobody else can have would only grow
+            names.claim(self.name, f"{getattr(self.wrapped, '__module__', None)}.{self.label}")
+
     def _joined(self, store: EngineStore) -> EngineStore:
-        store.names.claim(self.name, f"{self.wrapped.__module__}.{self.label}")
+        self._claim(store.names)
         store.count(self.figures)
         return store
+
+    def _checked_cache(self, cache: Any) -> CacheInterface:
+        if not isinstance(cache, CacheInterface):
+            raise ConfigurationError(
+                f"{self.label}: what cache= answered, {cache!r}, is no cache; "
+                "let it answer a backend such as InMemoryCache()"
+            )
+        return cache
 
     def unbind(self) -> None:
         """Ask for the cache again at the next call; views of the old one are gone."""
@@ -165,6 +174,8 @@ class Function:
         ttl = self._ttl
         if callable(ttl):
             given = ttl(answer)
+            if isinstance(given, timedelta):
+                given = given.total_seconds()
             if isinstance(given, (int, float)) and given <= 0:
                 return None
             if given is not None:

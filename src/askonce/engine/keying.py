@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from typing import Any, get_type_hints
 
 from askonce.engine.instances import check_instance
+from askonce.engine.naming import Identity
 from askonce.exceptions import ConfigurationError, KeyBuildError
 from askonce.keys import Encoder, Template, default_encoder, shape
 from askonce.signature import Arguments, Signature, describe
@@ -31,24 +32,24 @@ class KeyMaker:
         function: Callable[..., Any],
         signature: Signature,
         *,
-        name: str,
         key: str | Callable[..., Any] | None = None,
         ignore: Collection[str] = (),
         version: int | str | None = None,
         instance: str | None = None,
         parts: tuple[Any, ...] = (),
+        identity: Identity,
     ) -> None:
         """Check the options that decide a key.
 
         Args:
             function: the function that is decorated.
             signature: its signature.
-            name: its identity.
             key: a template, or a callable of the arguments, that replaces the arguments in the key.
             ignore: parameters that take no part.
             version: takes part.
             instance: the first parameter, where it is the instance of a method.
             parts: what else belongs to the key of every call.
+            identity: who the function is.
 
         Raises:
             ConfigurationError: an ignored parameter does not exist, or the template or the callable does
@@ -60,8 +61,10 @@ class KeyMaker:
         self._source = _source(key, signature, describe(function))
         self.keyed = () if key is not None else _keyed(signature, ignore, describe(function))
         self._positions = tuple(signature.names.index(name) for name in self.keyed)
-        self._own_parts = (name, version, key if isinstance(key, str) else None, self.keyed, parts)
-        self._label = _label(name)
+        template = key if isinstance(key, str) else None
+        self._own_parts = (identity.name, version, template, self.keyed, parts)
+        self._identity = identity
+        self._label = _label(identity.name)
 
     def key(self, arguments: Arguments) -> str:
         """The key of a call.
@@ -71,6 +74,8 @@ class KeyMaker:
         """
         encoder, own = self._prepared
         try:
+            if self._identity.may_change:
+                own += encoder.encode(self._identity.bound)
             if self._source is None:
                 parts = [self._encode(encoder, position, arguments) for position in self._positions]
             else:
@@ -101,7 +106,9 @@ class KeyMaker:
     def _prepared(self) -> tuple[Encoder, bytes]:
         # At the first call: the secret and what annotations refer to need not be there at decoration.
         encoder = default_encoder()
-        return encoder, encoder.encode((FORMAT, *self._own_parts, _answer_shape(self._function)))
+        own = encoder.encode((FORMAT, *self._own_parts, _answer_shape(self._function)))
+        bound = b"" if self._identity.may_change else encoder.encode(self._identity.bound)
+        return encoder, own + bound
 
     def _encode(self, encoder: Encoder, position: int, arguments: Arguments) -> bytes:
         value = arguments[position]
@@ -126,8 +133,6 @@ class KeyMaker:
 
 
 def _keyed(signature: Signature, ignore: Collection[str], where: str) -> tuple[str, ...]:
-    if isinstance(ignore, str):
-        raise ConfigurationError(f"{where}: ignore={ignore!r} is one text; write ignore={{{ignore!r}}}")
     unknown = [name for name in ignore if name not in signature.names]
     if unknown:
         raise ConfigurationError(

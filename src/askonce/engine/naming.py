@@ -11,7 +11,7 @@ from typing import Any
 from askonce.engine.instances import WAYS_OUT, is_identified
 from askonce.exceptions import ConfigurationError
 from askonce.keys import Encoder, identity
-from askonce.signature import describe
+from askonce.signature import describe, signature_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,20 @@ class Identity:
     Attributes:
         name: stands in every key.
         bound: what the function was bound to before it was decorated; part of every key as well.
+        unique: no other function can have it.
     """
 
     name: str
     bound: tuple[Any, ...] = ()
+    unique: bool = False
+
+    @property
+    def may_change(self) -> bool:
+        """Whether something bound may have another key later on."""
+        return not all(isinstance(item, type) or type(item) in _FIXED for item in self.bound)
+
+
+_FIXED = frozenset({str, bytes, int, float, bool, type(None)})
 
 
 def identity_of(function: Callable[..., Any], name: str | None) -> Identity:
@@ -46,7 +56,7 @@ def identity_of(function: Callable[..., Any], name: str | None) -> Identity:
         return Identity(name, bound)
     own = identity(inner)
     if "<" in own:  # <locals>, <lambda>
-        own = f"{own}#{uuid.uuid4().hex}"
+        return Identity(f"{own}#{uuid.uuid4().hex}", bound, unique=True)
     return Identity(own, bound)
 
 
@@ -54,7 +64,10 @@ def _unbound(function: Callable[..., Any]) -> tuple[Any, tuple[Any, ...]]:
     """The function or class that bears the name, and what is bound to it."""
     if isinstance(function, functools.partial):
         inner, bound = _unbound(function.func)
-        return inner, (*bound, *function.args)
+        # Keywords that the signature shows are defaults, and so among the arguments of a call.
+        shown = signature_of(function).names
+        hidden = [item for item in function.keywords.items() if item[0] not in shown]
+        return inner, (*bound, *function.args, *([dict(hidden)] if hidden else []))
     owner = getattr(function, "__self__", None)
     if owner is not None and not isinstance(owner, ModuleType):
         return getattr(function, "__func__", function), (_identified(owner, function),)

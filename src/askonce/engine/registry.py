@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol
 
+from askonce.backends.engine import Names
 from askonce.backends.interface import CacheInterface
 from askonce.exceptions import ConfigurationError
 
@@ -28,6 +29,7 @@ class Registry:
         self.builder: Callable[[], CacheInterface] | None = None
         self._lock = threading.RLock()
         self._caches: dict[str | None, CacheInterface] = {}
+        self._names: dict[str | None, Names] = {}
         self._followers: weakref.WeakSet[Follower] = weakref.WeakSet()
 
     def get(self, name: str | None, follower: Follower | None = None) -> CacheInterface:
@@ -49,6 +51,7 @@ class Registry:
         if cache is not None and not isinstance(cache, CacheInterface):
             raise ConfigurationError(f"{cache!r} is no cache; give a CacheInterface such as InMemoryCache()")
         with self._lock:
+            self._names.pop(name, None)  # those who follow claim their names in the new cache
             if cache is None:
                 self._caches.pop(name, None)
             else:
@@ -56,6 +59,15 @@ class Registry:
             followers = list(self._followers)
         for follower in followers:
             follower.unbind()
+
+    def built(self, name: str | None) -> CacheInterface | None:
+        """The cache of a name, if there is one already."""
+        return self._caches.get(name)
+
+    def names(self, name: str | None) -> Names:
+        """The names of functions in a cache that may not be there yet."""
+        with self._lock:
+            return self._names.setdefault(name, Names())
 
     def _build(self, name: str | None) -> CacheInterface:
         if name is None and self.builder is not None:
