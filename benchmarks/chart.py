@@ -75,7 +75,7 @@ def draw(found: dict[str, Any], *, dark: bool | None = None) -> str:
     for name, lines in rows.items():
         parts += [grid(axis, y + 12, y + 16 + LINE * len(lines)), one_panel(PANELS[name], lines, axis, y)]
         y += GAP + LINE * len(lines)
-    height = y + 14
+    height = y - 6
     return "\n".join([*frame(found, height, dark), legend(axis), *parts, "</svg>", ""])
 
 
@@ -92,7 +92,7 @@ def frame(found: dict[str, Any], height: int, dark: bool | None) -> list[str]:
     else:
         style = STYLE + DARK if dark else STYLE
     where = found["machine"]
-    how = f"Logarithmic scale; contenders took turns in one run; {where['python']}, {where['processor']}"
+    how = f"Logarithmic scale; in brackets the multiple of askonce; {where['python']}, {where['processor']}"
     return [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"',
         ' aria-labelledby="t d">',
@@ -117,7 +117,7 @@ def spoken(found: dict[str, Any]) -> str:
 
 def legend(axis: Axis) -> str:
     """The names of the decades."""
-    place = f'y="{TOP - 10}" text-anchor="middle"'
+    place = f'y="{TOP - 20}" text-anchor="middle"'
     return "\n".join(
         f'<text class="small" x="{axis.at(t)}" {place}>{duration(t)}</text>' for t in axis.ticks()
     )
