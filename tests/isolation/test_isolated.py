@@ -33,6 +33,11 @@ class Frozen:
     marks: Any
 
 
+@dataclasses.dataclass(eq=False)
+class Identity:
+    marks: list
+
+
 @dataclasses.dataclass(slots=True)
 class Slotted:
     marks: list
@@ -127,6 +132,7 @@ MUTABLE = {
     "pydantic extra": (model_with_all(), lambda v: v.more.append(2)),
     "pydantic private": (model_with_all(), lambda v: v._private.append(2)),
     "frozen pydantic": (FrozenModel(marks=[1]), lambda v: v.marks.append(2)),
+    "mutable key": ({Identity([1]): 2}, lambda v: next(iter(v)).marks.append(2)),
     "key": ({Frozen((1,)): [1]}, lambda v: v[Frozen((1,))].append(2)),
 }
 

@@ -1,0 +1,241 @@
+"""Uses that type checkers must accept, with the types that they must see. Checked, never run.
+
+Known to be beyond mypy: a plain generic function (``def same(x: T) -> T``) is taken for one that
+returns a coroutine. pyright sees it right; for mypy a ``cast`` or a wrapper helps.
+"""
+
+import functools
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any, Generic, TypeVar, assert_type
+
+from askonce import (
+    FOREVER,
+    MISS,
+    CacheInfo,
+    CacheInterface,
+    Explanation,
+    InMemoryCache,
+    WarmReport,
+    ai_cached,
+    cached,
+)
+from askonce._types import Missing
+from askonce.results import Key
+
+T = TypeVar("T")
+
+
+class User:
+    name: str = ""
+
+
+@cached
+def add(a: int, b: int = 0, *, note: str = "") -> int:
+    return a + b
+
+
+@cached
+async def fetch(url: str, *, retries: int = 3) -> bytes:
+    return url.encode()
+
+
+@cached
+async def load(model: type[T], number: int) -> T:
+    return model()
+
+
+@cached
+async def first(items: list[T]) -> T:
+    return items[0]
+
+
+def sync_functions() -> None:
+    assert_type(add(1), int)
+    assert_type(add(1, b=2, note="x"), int)
+    assert_type(add.invalidate(1, b=2), bool)
+    assert_type(add.refresh(1), int)
+    assert_type(add.peek(1), int | Missing)
+    assert_type(add.store(3, 1, b=2), bool)
+    assert_type(add.key(1), str)
+    assert_type(add.uncached(1, 2), int)
+    assert_type(add.explain(1), Explanation)
+    assert_type(add.explain(1).hit, bool)
+    assert_type(add.cache_info(), CacheInfo)
+    assert_type(add.cache_info().hit_ratio, float)
+    assert_type(add.warm([(1,), (1, 2)], 4, progress=lambda done, total: None), WarmReport)
+    assert_type(add.__name__, str)
+    add.invalidate_all()
+    numbers: list[int] = [*map(add, [1, 2])]
+    assert_type(numbers, list[int])
+
+
+def narrowed() -> int:
+    found = add.peek(1)
+    if found is MISS:
+        return 0
+    assert_type(found, int)
+    return found
+
+
+async def async_functions() -> None:
+    assert_type(await fetch("u"), bytes)
+    assert_type(await fetch("u", retries=1), bytes)
+    assert_type(await fetch.invalidate("u"), bool)
+    assert_type(await fetch.refresh("u"), bytes)
+    assert_type(await fetch.peek("u"), bytes | Missing)
+    assert_type(await fetch.store(b"", "u", retries=2), bool)
+    assert_type(fetch.key("u"), Key)
+    assert_type(await fetch.key("u"), Key)
+    key: str = fetch.key("u")
+    assert_type(await fetch(key), bytes)
+    assert_type(fetch.cache_info(), CacheInfo)
+    assert_type(await fetch.cache_info(), CacheInfo)
+    assert_type(await fetch.uncached("u"), bytes)
+    assert_type(await fetch.explain("u"), Explanation)
+    assert_type(await fetch.warm([("u",)], concurrency=2), WarmReport)
+    await fetch.invalidate_all()
+    assert_type(await load(User, 1), User)
+    assert_type(await load(model=User, number=1), User)
+    assert_type(await first([1]), int)
+
+
+class Service:
+    @cached(ignore={"self"})
+    async def ask(self, question: str) -> str:
+        return question
+
+    @cached(ignore=["self"])
+    def count(self, text: str, *, words: bool = False) -> int:
+        return len(text)
+
+    @cached
+    @classmethod
+    async def make(cls, number: int) -> str:
+        return cls.__name__ * number
+
+    @classmethod
+    @cached
+    def made(cls, number: int) -> str:
+        return cls.__name__ * number
+
+    @cached
+    @staticmethod
+    async def halve(number: int) -> float:
+        return number / 2
+
+    @staticmethod
+    @cached
+    def double(number: int) -> int:
+        return number * 2
+
+    async def inside(self) -> str:
+        assert_type(self.count("a"), int)
+        assert_type(await self.ask.peek("a"), str | Missing)
+        return await self.ask("a")
+
+
+class Child(Service):
+    pass
+
+
+class Box(Generic[T]):
+    def __init__(self, item: T) -> None:
+        self.item = item
+
+    @cached(ignore={"self"})
+    async def get(self, times: int) -> T:
+        return self.item
+
+
+async def methods(service: Service, child: Child, box: Box[int]) -> None:
+    assert_type(await service.ask("q"), str)
+    assert_type(await service.ask(question="q"), str)
+    assert_type(await child.ask("q"), str)
+    assert_type(await service.ask.invalidate("q"), bool)
+    assert_type(await service.ask.store("answer", "q"), bool)
+    assert_type(await Service.ask(service, "q"), str)
+    assert_type(await Service.ask.invalidate(service, "q"), bool)
+    assert_type(service.count("t", words=True), int)
+    assert_type(service.count.peek("t"), int | Missing)
+    assert_type(Service.count.refresh(service, "t"), int)
+    assert_type(await box.get(1), int)
+
+
+async def class_and_static_methods(service: Service, child: Child) -> None:
+    assert_type(await Service.make(1), str)
+    assert_type(await service.make(1), str)
+    assert_type(await Child.make.invalidate(1), bool)
+    assert_type(await child.make.peek(number=1), str | Missing)
+    assert_type(Service.made(1), str)
+    assert_type(service.made(1), str)
+    assert_type(await Service.halve(1), float)
+    assert_type(await service.halve(1), float)
+    assert_type(await Service.halve.refresh(1), float)
+    assert_type(Service.double(1), int)
+    assert_type(service.double.invalidate(1), bool)
+
+
+def after(result: list[str]) -> float:
+    return 60.0 * len(result)
+
+
+def make_cache() -> CacheInterface:
+    return InMemoryCache()
+
+
+@cached(operation="list", name="names", ttl=after, cache=make_cache, key="names:{user.name}", version=2)
+def names(user: User) -> list[str]:
+    return [user.name]
+
+
+@cached(ttl=timedelta(minutes=1), cache=InMemoryCache(), store_if=bool, single_flight=None, isolate=False)
+async def forever(text: str) -> str:
+    return text
+
+
+@ai_cached
+async def summarize(text: str) -> str:
+    return text
+
+
+@ai_cached(operation="qa", model="some-model", ttl="15m", cache="shared", prompt_version=3)
+async def answer(text: str) -> str:
+    return text
+
+
+class Callee:
+    def __call__(self, number: int) -> str:
+        return str(number)
+
+
+def work(number: int, base: int) -> str:
+    return str(number + base)
+
+
+async def awork(number: int, base: int) -> str:
+    return str(number + base)
+
+
+async def all_forms() -> None:
+    assert_type(names(User()), list[str])
+    assert_type(names.key(User()), str)
+    assert_type(await forever("t"), str)
+    assert_type(await summarize.refresh("t"), str)
+    assert_type(await answer("t"), str)
+    assert_type(cached(Callee())(1), str)
+    assert_type(cached(ttl=FOREVER)(Callee()).peek(1), str | Missing)
+    assert_type(cached(functools.partial(work, base=1))(1), str)
+    assert_type(cached(ttl=lambda result: None)(work)(1, base=2), str)
+    assert_type(await cached(functools.partial(awork, base=1))(1), str)
+    assert_type(cached(version="2")(lambda: 1)(), int)
+
+
+def takes_functions(
+    plain: Callable[[str], int], coroutine: Callable[[str], Coroutine[Any, Any, str]]
+) -> None:
+    """Functions that want callables take decorated ones, bound or not."""
+
+
+takes_functions(Service().count, Service().ask)
+takes_functions(lambda text: len(text), forever)

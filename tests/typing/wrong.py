@@ -1,0 +1,92 @@
+"""Uses that type checkers must refuse: every line that ends in the marker, and no other. Never run."""
+
+from askonce import cached
+
+
+@cached
+def add(a: int, b: int = 0) -> int:
+    return a + b
+
+
+@cached(ttl="1h")
+async def fetch(url: str) -> bytes:
+    return url.encode()
+
+
+class Service:
+    @cached(ignore={"self"})
+    async def ask(self, question: str) -> str:
+        return question
+
+    @cached
+    @classmethod
+    def make(cls, number: int) -> str:
+        return cls.__name__ * number
+
+    @cached
+    @staticmethod
+    def double(number: int) -> int:
+        return number * 2
+
+
+def calls(service: Service) -> None:
+    add("1")  # error
+    add(1, c=2)  # error
+    add()  # error
+    text: str = add(1)  # error
+    number: int = fetch("u")  # error
+    service.make("1")  # error
+    Service.make()  # error
+    service.double("2")  # error
+    Service.double(1, 2)  # error
+    add(number, b=len(text))
+
+
+def verbs() -> None:
+    add.invalidate("1")  # error
+    add.refresh()  # error
+    add.store("three", 1)  # error
+    add.store(3)  # error
+    add.key(1, 2, 3)  # error
+    add.explain(b="2")  # error
+    add.uncached(c=1)  # error
+    add.warm([1, 2])  # error
+    add.warm([(1,)], progress=lambda done: None)  # error
+    add.drop(1)  # error
+    found: int = add.peek(1)  # error
+    add(found)
+
+
+async def async_verbs(service: Service) -> None:
+    await fetch(1)  # error
+    await fetch.invalidate()  # error
+    await fetch.store("text", "u")  # error
+    dropped: bool = fetch.invalidate("u")  # error
+    await service.ask(1)  # error
+    await service.ask.invalidate(service, "q")  # error
+    await Service.ask.invalidate("q")  # error
+    await service.ask.peek()  # error
+    service.make.invalidate("1")  # error
+    await add(1)  # error
+    add(dropped)
+
+
+def work(number: int) -> int:
+    return number
+
+
+def options() -> None:
+    cached(ttl=[60])(work)  # error
+    cached(tll=60)(work)  # error
+    cached(operation=1)(work)  # error
+    cached(ignore=1)(work)  # error
+    cached(key=3)(work)  # error
+    cached(cache=3)(work)  # error
+    cached(version=1.5)(work)  # error
+    cached(single_flight="cluster")(work)  # error
+    cached(isolate="no")(work)  # error
+    cached(store_if=True)(work)  # error
+    cached("15m")  # error
+    cached(work, ttl=60)  # error
+    cached(ttl=60)(1)  # error
+    cached(model="m")(work)  # error
