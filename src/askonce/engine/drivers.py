@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from askonce._logging import get_logger
-from askonce.engine.flow import Flow, Invoke, IsAnswer, Launch, Remote, Step, Wait
+from askonce.engine.flow import Flow, Home, Invoke, IsAnswer, Launch, Remote, Step, Wait
 from askonce.flight import Flight, Landing, current_flight, wait, wait_blocking
 
 
@@ -43,12 +43,14 @@ async def _carry_out(step: Step) -> Any:
     match step:
         case Invoke(function, arguments):
             return await function.invoke(arguments)
+        case Home():
+            return asyncio.get_running_loop()
         case Wait(flight):
             return await wait(flight)
         case Launch(flight, work, finish):
             return await _launch(flight, work, finish)
         case IsAnswer(error):
-            return isinstance(error, Exception) or _is_own_cancellation(error)
+            return not isinstance(error, asyncio.CancelledError) or not _is_being_cancelled()
         case Remote():
             return await _ask_remote(step)
 
@@ -57,12 +59,14 @@ def _carry_out_blocking(step: Step) -> Any:
     match step:
         case Invoke(function, arguments):
             return function.invoke(arguments)
+        case Home():
+            return None
         case Wait(flight):
             return wait_blocking(flight)
         case Launch(flight, work, finish):
             return _launch_blocking(flight, work, finish)
-        case IsAnswer(error):
-            return isinstance(error, Exception)
+        case IsAnswer():
+            return True
         case Remote():
             return _ask_remote_blocking(step)
 
@@ -70,27 +74,43 @@ def _carry_out_blocking(step: Step) -> Any:
 async def _launch(flight: Flight, work: Generator[Step, Any, None], finish: Callable[[], None]) -> Landing:
     """Do the work in a task of its own, with the leader's context, and wait for it like anybody else."""
     loop = asyncio.get_running_loop()
-    flight.home = loop
     task = loop.create_task(_fly(flight, work), name=f"askonce {flight.key}")
-    # Held until it ends: the loop itself holds its tasks only weakly.
-    _under_way.add(task)
+    _hold(task, loop)
 
     def land(task: "asyncio.Task[None]") -> None:
-        _under_way.discard(task)
+        _release(task, loop)
         finish()  # a task that is cancelled before its first step never enters its body
 
     def cancel() -> None:
         try:
             loop.call_soon_threadsafe(task.cancel)
         except RuntimeError:  # the loop is closed, and the task with it
-            _under_way.discard(task)
+            _release(task, loop)
 
     task.add_done_callback(land)
     flight.cancel = cancel
     return await wait(flight)
 
 
-_under_way: set["asyncio.Task[None]"] = set()
+_under_way: dict[asyncio.AbstractEventLoop, set["asyncio.Task[None]"]] = {}
+
+
+def _hold(task: "asyncio.Task[None]", loop: asyncio.AbstractEventLoop) -> None:
+    """Keep a task until it ends, since its loop holds it only weakly."""
+    tasks = _under_way.get(loop)
+    if tasks is None:
+        for other in list(_under_way):
+            if other.is_closed():  # before its tasks ended, and now they never will
+                _under_way.pop(other, None)
+        tasks = _under_way[loop] = set()
+    tasks.add(task)
+
+
+def _release(task: "asyncio.Task[None]", loop: asyncio.AbstractEventLoop) -> None:
+    tasks = _under_way.get(loop, set())
+    tasks.discard(task)
+    if not tasks:
+        _under_way.pop(loop, None)
 
 
 async def _fly(flight: Flight, work: Generator[Step, Any, None]) -> None:
@@ -110,16 +130,18 @@ def _launch_blocking(flight: Flight, work: Generator[Step, Any, None], finish: C
     return flight.landing
 
 
-def _is_own_cancellation(error: BaseException) -> bool:
-    """Whether the function raised ``CancelledError`` though nobody cancelled the task that runs it."""
+def _is_being_cancelled() -> bool:
+    """Whether somebody cancelled the task; a ``CancelledError`` may also come from what it awaits."""
     task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling()
+    return task is None or task.cancelling() > 0
 
 
 async def _ask_remote(step: Remote) -> Any:
     try:
         return await getattr(step.store.remote, step.method)(*step.arguments)
-    except Exception as error:  # noqa: BLE001  a backend's failure never reaches the caller
+    except (Exception, asyncio.CancelledError) as error:  # a backend's failure never reaches the caller
+        if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+            raise
         _report(step, error)
         return None
 
@@ -132,5 +154,5 @@ def _ask_remote_blocking(step: Remote) -> Any:
         return None
 
 
-def _report(step: Remote, error: Exception) -> None:
+def _report(step: Remote, error: BaseException) -> None:
     get_logger().warning("backend_failed", step=step.method, error=type(error).__name__)

@@ -4,6 +4,7 @@ Each flow is a generator: it yields what it needs next (a ``Step``) and is sent 
 text of the logic serves tasks and threads. ``drivers`` carries the steps out.
 """
 
+import asyncio
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -26,6 +27,11 @@ class Invoke:
 
 
 @dataclass(frozen=True, slots=True)
+class Home:
+    """Ask which event loop would carry the work of a flight; answers ``None`` where the thread would."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Wait for a flight that somebody else leads; answers its ``Landing``."""
 
@@ -44,7 +50,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class IsAnswer:
-    """Ask whether an exception is the function's own, and not the end of the task that ran it."""
+    """Ask whether an exception is the function's own, and not the cancellation of the task that runs it."""
 
     error: BaseException
 
@@ -58,7 +64,7 @@ class Remote:
     arguments: tuple[Any, ...]
 
 
-Step = Invoke | Wait | Launch | IsAnswer | Remote
+Step = Invoke | Home | Wait | Launch | IsAnswer | Remote
 Flow = Generator[Step, Any, Any]
 
 
@@ -127,7 +133,7 @@ def serve(call: Call) -> Flow:
         if not call.function.joins:
             return (yield from _alone(call))
         landing, led = yield from _fly(call, anew=False)
-        if not landing.retry:
+        if _is_for(led, landing):
             return _passenger_value(call, landing, led=led)
 
 
@@ -140,7 +146,7 @@ def refresh(function: Function, arguments: Arguments) -> Flow:
     while True:
         store.break_fences(call.key)
         landing, led = yield from _fly(call, anew=True)
-        if not landing.retry:
+        if _is_for(led, landing):
             return _passenger_value(call, landing, led=led)
 
 
@@ -165,13 +171,18 @@ def put(function: Function, value: Any, arguments: Arguments) -> Flow:
     store = function.store()
     if not store.enabled:
         return False
-    key = function.keys.key(arguments)
-    store.break_fences(key)
-    fence = store.open_fence(key, function.tags)
+    call = Call(function, store, function.keys.key(arguments), arguments)
+    value = function.checked(value)
+    store.break_fences(call.key)
+    # A flight of its own: a call that comes meanwhile joins it, and cannot compute beside it.
+    flight, _ = yield from _board(call, anew=True)
     try:
-        return (yield from _keep(Call(function, store, key, arguments), fence, function.checked(value)))[1]
+        landing, stored = yield from _keep(call, _fence_of(flight), value)
+        _land(call, flight, landing)
+        return stored
     finally:
-        store.close_fence(fence)
+        _give_up(call, flight)
+        store.flights.disembark(flight)
 
 
 def invalidate(function: Function, arguments: Arguments) -> Flow:
@@ -181,6 +192,7 @@ def invalidate(function: Function, arguments: Arguments) -> Flow:
     dropped = store.drop(key)
     if store.remote is not None:
         dropped = (yield Remote(store, "remove", (key,))) or dropped
+        store.drop(key)  # what was read from the tier behind before it was gone from there
     return dropped
 
 
@@ -191,6 +203,7 @@ def invalidate_all(function: Function) -> Flow:
     store.drop_tags(tags)
     if store.remote is not None:
         yield Remote(store, "invalidate_tags", (tags,))
+        store.drop_tags(tags)  # what was read from the tier behind before it was gone from there
 
 
 def sight(function: Function, arguments: Arguments) -> Flow:
@@ -216,17 +229,24 @@ def _hit(call: Call, entry: Entry) -> Any:
 
 def _fly(call: Call, *, anew: bool) -> Generator[Step, Any, tuple[Landing, bool]]:
     """Wait for the flight of a key, leading it where there is none to join."""
-    flights = call.store.flights
-    flight, leads = flights.board(
-        call.key, lambda: call.store.open_fence(call.key, call.function.tags), anew=anew
-    )
+    flight, leads = yield from _board(call, anew=anew)
     try:
         landing: Landing = (yield from _lead(call, flight, anew=anew)) if leads else (yield Wait(flight))
         if landing.retry:
             _give_up(call, flight)
     finally:
-        flights.disembark(flight)
+        call.store.flights.disembark(flight)
     return landing, leads
+
+
+def _board(call: Call, *, anew: bool) -> Generator[Step, Any, tuple[Flight, bool]]:
+    home = yield Home()
+    return call.store.flights.board(
+        call.key,
+        lambda: call.store.open_fence(call.key, call.function.tags),
+        home=home,
+        anew=anew,
+    )
 
 
 def _lead(call: Call, flight: Flight, *, anew: bool) -> Generator[Step, Any, Landing]:
@@ -274,7 +294,8 @@ def _work(call: Call, flight: Flight) -> Generator[Step, Any, None]:
     except BaseException as error:
         if not (yield IsAnswer(error)):
             raise
-        landing = Landing(error=error, traceback=error.__traceback__)
+        alone = not isinstance(error, (Exception, asyncio.CancelledError))
+        landing = Landing(error=error, traceback=error.__traceback__, retry=alone)
     _land(call, flight, landing)
 
 
@@ -319,6 +340,11 @@ def _keep(call: Call, fence: Fence, value: Any) -> Generator[Step, Any, tuple[La
     return landing, True
 
 
+def _is_for(led: bool, landing: Landing) -> bool:
+    """Whether a caller has what it came for; otherwise it leads anew."""
+    return not landing.retry or (led and landing.error is not None)
+
+
 def _passenger_value(call: Call, landing: Landing, *, led: bool) -> Any:
     if isinstance(landing.value, Entry):  # found by the leader's second look
         return _hit(call, landing.value)
@@ -332,8 +358,9 @@ def _passenger_value(call: Call, landing: Landing, *, led: bool) -> Any:
 
 
 def _land(call: Call, flight: Flight, landing: Landing) -> None:
-    call.store.close_fence(_fence_of(flight))
+    # An invalidation reaches the flight through its fence for as long as the flight can be joined.
     call.store.flights.land(flight, landing)
+    call.store.close_fence(_fence_of(flight))
 
 
 def _give_up(call: Call, flight: Flight) -> None:

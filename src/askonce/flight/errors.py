@@ -4,7 +4,9 @@ A raised exception collects the frames it passes. Were one object raised by all,
 once, its traceback would grow with every waiter and belong to none of them.
 """
 
-from types import TracebackType
+import contextlib
+from collections.abc import Iterator
+from types import GetSetDescriptorType, MemberDescriptorType, TracebackType
 from typing import Any
 
 
@@ -17,10 +19,7 @@ def own_copy(error: BaseException, traceback: TracebackType | None) -> BaseExcep
     try:
         copy = _bare_copy(error)
     except Exception:  # noqa: BLE001  a class may object in any way to being made without its __init__
-        return error.with_traceback(traceback)
-    copy.__cause__ = error.__cause__
-    copy.__context__ = error.__context__
-    copy.__suppress_context__ = error.__suppress_context__
+        copy = error
     return copy.with_traceback(traceback)
 
 
@@ -28,11 +27,23 @@ def _bare_copy(error: BaseException) -> BaseException:
     cls = type(error)
     copy = cls.__new__(cls, *error.args)
     _builtin_base(cls).__init__(copy, *error.args)
-    copy.args = error.args
+    _set(copy, "args", error.args)
+    for name, value in _members(error):
+        if getattr(copy, name, _ABSENT) is not value:
+            with contextlib.suppress(AttributeError, TypeError):  # set once, by __new__
+                _set(copy, name, value)
     vars(copy).update(vars(error))
-    for name, value in _slots(error):
-        setattr(copy, name, value)
+    notes = getattr(error, "__notes__", None)
+    if isinstance(notes, list):
+        vars(copy)["__notes__"] = notes.copy()
+    _set(copy, "__cause__", error.__cause__)
+    _set(copy, "__context__", error.__context__)
+    _set(copy, "__suppress_context__", error.__suppress_context__)
     return copy
+
+
+_ABSENT = object()
+_set = object.__setattr__  # a frozen class has a __setattr__ that refuses
 
 
 def _builtin_base(cls: type[BaseException]) -> type[BaseException]:
@@ -43,9 +54,11 @@ def _builtin_base(cls: type[BaseException]) -> type[BaseException]:
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 
 
-def _slots(error: BaseException) -> list[tuple[str, Any]]:
-    names: list[str] = []
+def _members(error: BaseException) -> Iterator[tuple[str, Any]]:
+    """State outside of ``__dict__``: slots, and what builtin classes do not keep in ``args``."""
     for base in type(error).__mro__:
-        slots = vars(base).get("__slots__", ())
-        names += [slots] if isinstance(slots, str) else slots
-    return [(name, getattr(error, name)) for name in names if hasattr(error, name)]
+        for name, member in vars(base).items():
+            if isinstance(member, (MemberDescriptorType, GetSetDescriptorType)) and name[:2] != "__":
+                value = getattr(error, name, _ABSENT)
+                if value is not _ABSENT:
+                    yield name, value

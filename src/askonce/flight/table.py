@@ -37,7 +37,8 @@ class Landing(NamedTuple):
         copy: makes an answer of their own for the callers that joined; ``None`` where it may be shared.
         error: the exception that the function raised.
         traceback: the error's at that moment, before those who wait raise it.
-        retry: there is neither, since the leader went away: whoever still wants an answer leads anew.
+        retry: nothing that others may have, since the leader went away, or left with an error that is its
+            alone, such as ``KeyboardInterrupt``: whoever still wants an answer leads anew.
     """
 
     value: Any = None
@@ -56,20 +57,20 @@ class Flight:
         home: the event loop that carries the work, ``None`` where a thread does.
         cancel: stops the work; set once there is a task to stop.
         aboard: callers that still wait, the leader's included.
-        landing: the end, once it came.
+        landing: the end, once it came; empty again once nobody is aboard.
         waits_for: flights that this one's function is waiting for at the moment.
     """
 
     __slots__ = ("__weakref__", "aboard", "cancel", "fence", "home", "key", "landing", "tickets", "waits_for")
 
-    def __init__(self, key: str, fence: Breakable) -> None:
+    def __init__(self, key: str, fence: Breakable, home: AbstractEventLoop | None = None) -> None:
         self.key = key
         self.fence = fence
-        self.home: AbstractEventLoop | None = None
+        self.home = home
         self.cancel: Callable[[], None] | None = None
         self.aboard = 1
         self.landing: Landing | None = None
-        self.tickets: list[Ticket] = []
+        self.tickets: dict[Ticket, None] = {}
         self.waits_for: list[Flight] = []
 
     def expect(self, ticket: Ticket) -> bool:
@@ -77,18 +78,23 @@ class Flight:
         with _lock:
             if self.landing is not None:
                 return False
-            self.tickets.append(ticket)
+            self.tickets[ticket] = None
             return True
+
+    def give_back(self, ticket: Ticket) -> None:
+        """Have a ticket woken no more, since its holder waits no longer."""
+        with _lock:
+            self.tickets.pop(ticket, None)
 
     def depends_on(self, other: "Flight") -> bool:
         """Whether this flight cannot land before the other one does. Call it under the lock."""
         seen: set[int] = set()
-        pending = [self]
+        pending: list[Flight] = [self]
         while pending:
             flight = pending.pop()
             if flight is other:
                 return True
-            if id(flight) not in seen:
+            if id(flight) not in seen and flight.landing is None:
                 seen.add(id(flight))
                 pending.extend(flight.waits_for)
         return False
@@ -112,7 +118,12 @@ class Flights:
         return key in self._flights
 
     def board(
-        self, key: str, open_fence: Callable[[], Breakable], *, anew: bool = False
+        self,
+        key: str,
+        open_fence: Callable[[], Breakable],
+        *,
+        home: AbstractEventLoop | None = None,
+        anew: bool = False,
     ) -> tuple[Flight, bool]:
         """Join the flight of a key, or begin one; the second answer is whether the caller leads.
 
@@ -121,7 +132,8 @@ class Flights:
         Args:
             key: what is asked.
             open_fence: called, under the lock, where a flight begins.
-            anew: begin one even where another could be joined.
+            home: the loop that carries the work if the caller leads, ``None`` where its thread does.
+            anew: begin one even where another could be joined; the answer of that one is out of date.
 
         Raises:
             RecursionError: the flight waits, directly or through others, for the caller's own.
@@ -129,9 +141,11 @@ class Flights:
         mine = _flying()
         with _lock:
             flight = self._flights.get(key)
-            joins = flight is not None and not flight.fence.broken and not anew
+            if flight is not None and anew:
+                flight.fence.broken = True
+            joins = flight is not None and not flight.fence.broken
             if flight is None or not joins:
-                flight = self._flights[key] = Flight(key, open_fence())
+                flight = self._flights[key] = Flight(key, open_fence(), home)
             else:
                 if mine is not None and flight.depends_on(mine):
                     raise RecursionError(_CIRCLE.format(key=key))
@@ -150,6 +164,9 @@ class Flights:
             deserted = flight.aboard == 0 and flight.landing is None
             if deserted:
                 self._forget(flight)
+            elif flight.aboard == 0:
+                # A task that the function left running has this flight in its context for life.
+                flight.landing = Landing()
         if deserted and flight.cancel is not None:
             flight.cancel()
 
@@ -160,7 +177,7 @@ class Flights:
                 return
             flight.landing = landing
             self._forget(flight)
-            tickets, flight.tickets = flight.tickets, []
+            tickets, flight.tickets = flight.tickets, {}
         for ticket in tickets:
             ticket.wake()
 
@@ -180,14 +197,15 @@ def _flying() -> Flight | None:
     return None if flight is None or flight.landing is not None else flight
 
 
-_lock = threading.Lock()
+# A finalizer that the collector runs in here may call a cached function: no deadlock.
+_lock = threading.RLock()
 _tables: "weakref.WeakSet[Flights]" = weakref.WeakSet()
 
 
 def _start_anew_after_fork() -> None:
     # The threads and loops that carried these flights do not exist in the child.
     global _lock  # noqa: PLW0603
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     for table in list(_tables):
         table._flights.clear()
     current_flight.set(None)

@@ -47,17 +47,20 @@ async def wait(flight: Flight) -> Landing:
     """Wait for a flight without blocking the loop. Cancelling the wait does not touch the flight."""
     ticket = LoopTicket()
     if flight.expect(ticket):
-        if flight.home is ticket.loop:
-            await ticket.future
-        else:
-            await _wait_abroad(flight, ticket)
+        try:
+            if flight.home is ticket.loop:
+                await ticket.future
+            else:
+                await _wait_abroad(flight, ticket)
+        finally:
+            flight.give_back(ticket)
     return flight.landing or GONE
 
 
 async def _wait_abroad(flight: Flight, ticket: LoopTicket) -> None:
     """Wait for a flight of another loop, which may end without a word to anybody."""
     glances_at_rest = 0
-    while glances_at_rest < 2:  # a loop between two runs is not yet a dead one
+    while glances_at_rest < 2 and not _closed(flight):  # a loop between two runs is not yet a dead one
         done, _ = await asyncio.wait({ticket.future}, timeout=GLANCE)
         if done:
             return
@@ -68,11 +71,18 @@ def wait_blocking(flight: Flight) -> Landing:
     """Wait for a flight in a thread."""
     ticket = ThreadTicket()
     if flight.expect(ticket):
-        while not ticket.wait(None if flight.home is None else GLANCE):
-            if not _alive(flight):
-                return GONE
+        try:
+            while not ticket.wait(None if flight.home is None else GLANCE):
+                if not _alive(flight):
+                    return GONE
+        finally:
+            flight.give_back(ticket)
     return flight.landing or GONE
 
 
 def _alive(flight: Flight) -> bool:
     return flight.home is None or flight.home.is_running()
+
+
+def _closed(flight: Flight) -> bool:
+    return flight.home is not None and flight.home.is_closed()
