@@ -12,7 +12,7 @@ that several may be joined.
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from xxhash import xxh3_128_digest
 
@@ -20,6 +20,7 @@ from askonce.exceptions import KeyBuildError
 from askonce.keys.leaves import TEXT_HASH_THRESHOLD, Digest, Leaf, leaves
 from askonce.keys.node import Node, RefusedError
 from askonce.keys.plans import plan_of
+from askonce.keys.standard import PLANS
 
 _LONGEST_SECRET: Final = hashlib.blake2b.MAX_KEY_SIZE
 _SHOWN_ENDS: Final = 6
@@ -78,46 +79,42 @@ class _Walk:
         self._digest = digest
         self._stack: list[tuple[object, Node]] = []
         self._open: set[int] = set()
-        self._known: dict[int, tuple[Any, bytes]] = {}
-        self._result = b""
+        self._known: dict[int, tuple[object, bytes]] = {}
 
     def run(self, value: object) -> bytes:
-        self._enter(value)
-        while self._stack:
-            self._advance(self._stack[-1][1])
-        return self._result
-
-    def _advance(self, node: Node) -> None:
-        """Encode the children of the innermost value up to the first that has children itself."""
-        leaves, add = self._leaves, node.parts.append
-        for child in node.rest:
-            leaf = leaves.get(type(child))
-            if leaf is None:
-                self._enter(child)
-                return
-            add(leaf(child))
-        self._leave()
-
-    def _enter(self, value: object) -> None:
-        known = self._known.get(id(value))
-        if known is None:
-            node = value if type(value) is Node else self._taken_apart(value)
-            self._stack.append((value, node))
-        else:
-            self._add(known[1])
+        stack, leaves, known = self._stack, self._leaves, self._known
+        node = self._taken_apart(value)
+        while True:
+            for child in node.rest:
+                leaf = leaves.get(type(child))
+                if leaf is not None:
+                    node.parts.append(leaf(child))
+                elif id(child) in known:
+                    node.parts.append(known[id(child)][1])
+                else:
+                    stack.append((value, node))
+                    value, node = child, self._taken_apart(child)
+                    break
+            else:
+                encoded = self._put_together(value, node)
+                if not stack:
+                    return encoded
+                value, node = stack.pop()
+                node.parts.append(encoded)
 
     def _taken_apart(self, value: object) -> Node:
         cls: type = type(value)
+        if isinstance(value, Node):
+            return value
         if id(value) in self._open:
             raise self._refused(cls, "it contains itself")
         self._open.add(id(value))
         try:
-            return plan_of(cls)(value)
+            return (PLANS.get(cls) or plan_of(cls))(value)
         except RefusedError as refusal:
             raise self._refused(cls, str(refusal)) from None
 
-    def _leave(self) -> None:
-        value, node = self._stack.pop()
+    def _put_together(self, value: object, node: Node) -> bytes:
         self._open.discard(id(value))
         encoded = node.encoded()
         if len(encoded) > TEXT_HASH_THRESHOLD:
@@ -125,13 +122,7 @@ class _Walk:
             # Values that share parts many times over would take exponential time. What is remembered
             # is kept alive as well, since its address must not pass to another value.
             self._known[id(value)] = value, encoded
-        self._add(encoded)
-
-    def _add(self, encoded: bytes) -> None:
-        if self._stack:
-            self._stack[-1][1].parts.append(encoded)
-        else:
-            self._result = encoded
+        return encoded
 
     def _refused(self, cls: type, reason: str) -> KeyBuildError:
         places = [node.place(node.children, len(node.parts)) for _, node in self._stack]

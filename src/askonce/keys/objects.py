@@ -13,9 +13,9 @@ from functools import cached_property, partialmethod
 from types import MemberDescriptorType
 from typing import Any, Final
 
-from askonce.keys.arrays import array_plan
 from askonce.keys.identity import identity
 from askonce.keys.leaves import EXACT, leaves
+from askonce.keys.libraries import library_plan
 from askonce.keys.node import Node, Order, Plan, at_name, flat, snapshot
 from askonce.keys.standard import standard_plan
 from askonce.keys.typeforms import class_reference
@@ -87,7 +87,7 @@ def instance_plan(cls: type) -> Plan | None:
 
 def _known_base(cls: type) -> tuple[type, Callable[[Any], Any] | None]:
     for base in cls.__mro__[1:]:
-        plan = EXACT.get(base) or array_plan(base) or standard_plan(base)
+        plan = EXACT.get(base) or library_plan(base) or standard_plan(base)
         if plan is not None:
             return base, plan
     return object, None
@@ -129,7 +129,7 @@ def _attributes_reader(names: Iterable[str]) -> Callable[[Any], Node]:
     names = sorted(names)
 
     def read(value: Any) -> Node:
-        found = ((name, getattr(value, name, _ABSENT)) for name in names)
+        found = [(name, getattr(value, name, _ABSENT)) for name in names]
         return Node(b"<fields>", flat(pair for pair in found if pair[1] is not _ABSENT), at_name)
 
     return read
@@ -139,7 +139,7 @@ def _state_reader(cls: type, base: type, declared: Iterable[str]) -> Callable[[A
     """What reads the attributes of an instance, except what properties have cached there."""
     own = cls.__mro__[: cls.__mro__.index(base)]
     cached = {name for each in own for name, it in vars(each).items() if isinstance(it, cached_property)}
-    skipped = cached.union(declared)
+    skipped = cached.union(declared, {"__orig_class__"})  # the last is how a generic class was spelled
     read_slots = _attributes_reader({slot for each in own for slot in _slots(each)} - skipped)
 
     def read(value: Any) -> Node:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from askonce.keys.arrays import array_plan
+from askonce.keys.libraries import library_plan
 from askonce.keys.node import Plan, RefusedError
 from askonce.keys.objects import cache_key_plan, enum_plan, instance_plan
 from askonce.keys.standard import PLANS, standard_plan, tzinfo_plan
@@ -16,7 +16,7 @@ _RULES: Final[tuple[Callable[[type], Plan | None], ...]] = (
     cache_key_plan,
     type_plan,
     enum_plan,
-    array_plan,
+    library_plan,
     instance_plan,
     tzinfo_plan,
 )

@@ -129,7 +129,7 @@ def _reader(cls: Any) -> Callable[[Any], Iterator[_Field]] | None:
         return _attrs_fields
     if dataclasses.is_dataclass(cls):
         return _dataclass_fields
-    if typing.is_typeddict(cls):
+    if hasattr(cls, "__required_keys__"):  # also of typing_extensions
         return _typed_dict_fields
     return _named_tuple_fields if hasattr(cls, "_fields") and hasattr(cls, "_field_defaults") else None
 

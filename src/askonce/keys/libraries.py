@@ -1,14 +1,16 @@
-"""How numpy's arrays, scalars and dtypes are taken apart, in programs that have imported numpy."""
+"""How what numpy and pydantic define is taken apart, in programs that have imported them."""
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 from askonce.keys.identity import identity
 from askonce.keys.node import Node, Plan, RefusedError
 
 
-def array_plan(cls: type) -> Plan | None:
-    """The plan of a class of numpy's own: arrays, scalars, dtypes."""
+def library_plan(cls: type) -> Plan | None:
+    """The plan of a class of numpy's (arrays, scalars, dtypes) or pydantic's (URLs, secrets) own."""
+    if cls.__module__ in _PYDANTIC_MODULES:
+        return _pydantic_plan(cls)
     numpy: Any = sys.modules.get("numpy")
     if numpy is None or cls.__module__.partition(".")[0] != "numpy":
         return None
@@ -17,6 +19,19 @@ def array_plan(cls: type) -> Plan | None:
     if issubclass(cls, getattr(numpy, "generic", ())):
         return _scalar
     return _dtype if issubclass(cls, getattr(numpy, "dtype", ())) else None
+
+
+def _pydantic_plan(cls: Any) -> Plan | None:
+    if cls.__name__ in _STATEFUL:
+        return lambda _value: Node(b"<empty>", [])
+    text = cls.__str__
+    return (lambda value: Node(b"<url>", [text(value)])) if cls.__name__ in _URLS else None
+
+
+_PYDANTIC_MODULES: Final = frozenset({"pydantic.networks", "pydantic.types", "pydantic_core._pydantic_core"})
+_URLS: Final = frozenset({"MultiHostUrl", "Url"})
+# Bases whose instances are nothing but their attributes.
+_STATEFUL: Final = frozenset({"_BaseMultiHostUrl", "_BaseUrl", "_SecretBase"})
 
 
 def _array(value: Any) -> Node:
