@@ -16,7 +16,7 @@ from askonce.engine.function import Function, Slow
 from askonce.engine.naming import identity_of
 from askonce.engine.options import Options
 from askonce.methods import CachedCallable, CachedMethod, cached_method
-from askonce.signature import Arguments, Kind, describe
+from askonce.signature import Arguments, Kind, describe, parameters_of
 from askonce.verbs import VERBS, verbs_of
 
 P = ParamSpec("P")
@@ -165,7 +165,7 @@ def _is_in_class_body(function: Any) -> bool:
 
 
 def _decorate_method(target: Any, options: Options, *, binds_class: bool) -> CachedMethod:
-    names = list(inspect.signature(target).parameters)
+    names = [parameter.name for parameter in parameters_of(target)]
     # Under an outer @staticmethod or @classmethod the first parameter is no instance.
     takes_instance = not binds_class and names[:1] == ["self"] and options.key is None
     instance = "self" if takes_instance and "self" not in options.ignore else None

@@ -14,7 +14,7 @@ import wrapt
 
 from askonce.engine.function import Function
 from askonce.engine.instances import cannot_become_value_type, is_identified, no_identity
-from askonce.verbs import VERBS
+from askonce.verbs import VERBS, verbs_of
 
 
 class BoundCached:
@@ -26,6 +26,7 @@ class BoundCached:
     __slots__ = ("__self__",)
 
     _call: Any
+    _function: Function
     __self__: Any
 
     @property
@@ -36,7 +37,9 @@ class BoundCached:
         return getattr(self._call, name)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and isinstance(other, BoundCached) and self.__self__ is other.__self__
+        if not isinstance(other, BoundCached) or type(self) is not type(other):
+            return NotImplemented
+        return self.__self__ is other.__self__
 
     def __hash__(self) -> int:
         return hash((id(self.__self__), type(self)))
@@ -47,24 +50,12 @@ class BoundCached:
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (self.__self__, self._call.__name__)
 
-    def store(self, value: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Store a value as the answer of a call."""
-        return self._call.store(value, self.__self__, *args, **kwargs)
 
-    def warm(self, calls: Any, *args: Any, **kwargs: Any) -> Any:
-        """Fill the cache ahead of its callers."""
-        return self._call.warm([(self.__self__, *call) for call in calls], *args, **kwargs)
+def _bound_verb(name: str) -> property:
+    return property(lambda self: getattr(verbs_of(self._function, self, (self.__self__,)), name))
 
 
-def _bound_verb(name: str) -> Callable[..., Any]:
-    def verb(self: BoundCached, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self._call, name)(self.__self__, *args, **kwargs)
-
-    verb.__name__ = name
-    return verb
-
-
-for _name in ("explain", "invalidate", "key", "peek", "refresh", "uncached"):
+for _name in VERBS:
     setattr(BoundCached, _name, _bound_verb(_name))
 
 
@@ -130,6 +121,12 @@ class CachedMethod(wrapt.ObjectProxy):  # type: ignore[type-arg]
         if sys.version_info >= (3, 12):
             raise no_identity(owner, self._self_function.label, parameter)
 
+    def __copy__(self) -> "CachedMethod":
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "CachedMethod":
+        return self
+
     def __reduce_ex__(self, protocol: Any) -> str:
         return str(self.__wrapped__.__qualname__)
 
@@ -147,6 +144,7 @@ def _bound_class(call: Any, function: Function) -> type[BoundCached]:
         "__doc__": call.__doc__,
         "__name__": call.__name__,
         "_call": staticmethod(call),
+        "_function": function,
     }
     return type("BoundCached", (BoundCached,), namespace)
 

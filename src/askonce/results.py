@@ -62,7 +62,7 @@ class WarmReport:
     calls: int
     computed: int
     hits: int
-    failed: tuple[tuple[tuple[Any, ...], Exception], ...] = ()
+    failed: tuple[tuple[tuple[Any, ...], BaseException], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ since a function with the signature itself does the binding.
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import Parameter
@@ -43,15 +44,36 @@ class Signature:
         return dict(zip(self.names, arguments, strict=True))
 
 
-def signature_of(function: Callable[..., Any]) -> Signature:
-    """Read a function's signature; one that cannot be read takes anything."""
+if sys.version_info >= (3, 14):
+    from annotationlib import Format, get_annotations
+
+    def _read(function: Callable[..., Any]) -> inspect.Signature:
+        # An annotation may name what only checkers import: it is not evaluated.
+        return inspect.signature(function, annotation_format=Format.FORWARDREF)
+
+    def annotations_of(function: Any) -> Mapping[str, Any]:
+        """The annotations, those as texts or references that cannot be evaluated."""
+        return get_annotations(function, format=Format.FORWARDREF)
+
+else:
+    _read = inspect.signature
+
+    def annotations_of(function: Any) -> Mapping[str, Any]:
+        """The annotations as they are, texts where they were not evaluated."""
+        return getattr(function, "__annotations__", {})
+
+
+def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """The parameters of a function; one that does not tell takes anything."""
     try:
-        parameters = tuple(inspect.signature(function).parameters.values())
-    except ValueError:  # some functions written in C have none
-        parameters = (
-            Parameter("args", Parameter.VAR_POSITIONAL),
-            Parameter("kwargs", Parameter.VAR_KEYWORD),
-        )
+        return tuple(_read(function).parameters.values())
+    except ValueError:  # some functions written in C
+        return Parameter("args", Parameter.VAR_POSITIONAL), Parameter("kwargs", Parameter.VAR_KEYWORD)
+
+
+def signature_of(function: Callable[..., Any]) -> Signature:
+    """Read a function's signature."""
+    parameters = parameters_of(function)
     name = getattr(function, "__name__", type(function).__name__)
     return Signature(parameters, _generate_bind(parameters, name), _generate_apply(parameters))
 

@@ -27,11 +27,12 @@ WarmCall = tuple[Any, ...]
 class _Verbs:
     """What both kinds of functions share."""
 
-    def __init__(self, function: Function, call: Callable[..., Any]) -> None:
+    def __init__(self, function: Function, call: Callable[..., Any], bound: tuple[Any, ...]) -> None:
         self._function = function
         self._call = call
+        self._bound = bound
 
-    def key(self, *args: Any, **kwargs: Any) -> str:
+    def key(self, /, *args: Any, **kwargs: Any) -> str:
         """The key of a call. It holds no text of any argument."""
         return self._function.keys.key(self._bind(args, kwargs))
 
@@ -47,12 +48,12 @@ class _Verbs:
             stored=figures.stored,
         )
 
-    def uncached(self, *args: Any, **kwargs: Any) -> Any:
+    def uncached(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself: nothing is looked up, counted or stored."""
-        return self._function.wrapped(*args, **kwargs)
+        return self._function.wrapped(*self._bound, *args, **kwargs)
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-        return self._function.signature.bind(*args, **kwargs)
+        return self._function.signature.bind(*self._bound, *args, **kwargs)
 
     def _explanation(self, arguments: Arguments, sight: Any) -> Explanation:
         keys = self._function.keys
@@ -66,11 +67,11 @@ class _Verbs:
 class AsyncVerbs(_Verbs):
     """The verbs of a coroutine function; all may be awaited."""
 
-    def key(self, *args: Any, **kwargs: Any) -> Key:
+    def key(self, /, *args: Any, **kwargs: Any) -> Key:
         """The key of a call. It holds no text of any argument."""
         return Key(super().key(*args, **kwargs))
 
-    async def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+    async def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         """Drop the answer of a call and whatever is being computed for it; whether one was stored."""
         dropped: bool = await drive(flow.invalidate(self._function, self._bind(args, kwargs)))
         return dropped
@@ -79,14 +80,14 @@ class AsyncVerbs(_Verbs):
         """Drop all answers of the function."""
         await drive(flow.invalidate_all(self._function))
 
-    async def refresh(self, *args: Any, **kwargs: Any) -> Any:
+    async def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the function whatever is stored, store what it answers, and return that.
 
         What was stored stays until then, and for good where the function raises.
         """
         return await drive(flow.refresh(self._function, self._bind(args, kwargs)))
 
-    async def peek(self, *args: Any, **kwargs: Any) -> Any:
+    async def peek(self, /, *args: Any, **kwargs: Any) -> Any:
         """The stored answer of a call, or ``MISS``. The function is never run."""
         return await drive(flow.peek(self._function, self._bind(args, kwargs)))
 
@@ -95,7 +96,7 @@ class AsyncVerbs(_Verbs):
         stored: bool = await drive(flow.put(self._function, value, self._bind(args, kwargs)))
         return stored
 
-    async def explain(self, *args: Any, **kwargs: Any) -> Explanation:
+    async def explain(self, /, *args: Any, **kwargs: Any) -> Explanation:
         """Why a call would hit or miss."""
         arguments = self._bind(args, kwargs)
         return self._explanation(arguments, await drive(flow.sight(self._function, arguments)))
@@ -117,21 +118,28 @@ class AsyncVerbs(_Verbs):
                 try:
                     cached = await self.peek(*call) is not MISS
                     await self._call(*call)
+                except asyncio.CancelledError as error:
+                    if _is_being_cancelled():
+                        raise
+                    warming.fail(call, error)
                 except Exception as error:  # noqa: BLE001  it is in the report
                     warming.fail(call, error)
                 else:
                     warming.succeed(cached=cached)
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(warming.workers):
-                group.create_task(work())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(warming.workers):
+                    group.create_task(work())
+        except ExceptionGroup as failed:  # of the progress callback: one is as good as all
+            raise failed.exceptions[0] from None
         return warming.report()
 
 
 class SyncVerbs(_Verbs):
     """The verbs of a plain function."""
 
-    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+    def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         """Drop the answer of a call and whatever is being computed for it; whether one was stored."""
         dropped: bool = drive_blocking(flow.invalidate(self._function, self._bind(args, kwargs)))
         return dropped
@@ -140,14 +148,14 @@ class SyncVerbs(_Verbs):
         """Drop all answers of the function."""
         drive_blocking(flow.invalidate_all(self._function))
 
-    def refresh(self, *args: Any, **kwargs: Any) -> Any:
+    def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the function whatever is stored, store what it answers, and return that.
 
         What was stored stays until then, and for good where the function raises.
         """
         return drive_blocking(flow.refresh(self._function, self._bind(args, kwargs)))
 
-    def peek(self, *args: Any, **kwargs: Any) -> Any:
+    def peek(self, /, *args: Any, **kwargs: Any) -> Any:
         """The stored answer of a call, or ``MISS``. The function is never run."""
         return drive_blocking(flow.peek(self._function, self._bind(args, kwargs)))
 
@@ -156,7 +164,7 @@ class SyncVerbs(_Verbs):
         stored: bool = drive_blocking(flow.put(self._function, value, self._bind(args, kwargs)))
         return stored
 
-    def explain(self, *args: Any, **kwargs: Any) -> Explanation:
+    def explain(self, /, *args: Any, **kwargs: Any) -> Explanation:
         """Why a call would hit or miss."""
         arguments = self._bind(args, kwargs)
         return self._explanation(arguments, drive_blocking(flow.sight(self._function, arguments)))
@@ -190,12 +198,18 @@ class SyncVerbs(_Verbs):
         return warming.report()
 
 
+def _is_being_cancelled() -> bool:
+    """Whether somebody cancels the running task, rather than the function raising ``CancelledError``."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class _Warming:
     """The calls of one warm-up, given out one by one, and how they went."""
 
     def __init__(self, calls: Iterable[WarmCall], concurrency: int, progress: Progress | None) -> None:
         self._calls = [_checked(call) for call in calls]
-        if concurrency < 1:
+        if not isinstance(concurrency, int) or concurrency < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"concurrency={concurrency} lets nothing run; use 1 or more")
         self.workers = max(1, min(concurrency, len(self._calls)))
         self._pending = iter(self._calls)
@@ -203,7 +217,7 @@ class _Warming:
         self._lock = threading.Lock()
         self._hits = 0
         self._computed = 0
-        self._failed: list[tuple[WarmCall, Exception]] = []
+        self._failed: list[tuple[WarmCall, BaseException]] = []
 
     def __iter__(self) -> Iterator[WarmCall]:
         while True:
@@ -219,7 +233,7 @@ class _Warming:
             self._computed += not cached
             self._tell()
 
-    def fail(self, call: WarmCall, error: Exception) -> None:
+    def fail(self, call: WarmCall, error: BaseException) -> None:
         with self._lock:
             self._failed.append((call, error))
             self._tell()
@@ -241,6 +255,15 @@ def _checked(call: Any) -> WarmCall:
     return call  # pyright: ignore[reportUnknownVariableType]
 
 
-def verbs_of(function: Function, call: Callable[..., Any]) -> AsyncVerbs | SyncVerbs:
-    """The verbs that fit a function's kind."""
-    return AsyncVerbs(function, call) if function.kind == "async" else SyncVerbs(function, call)
+def verbs_of(
+    function: Function, call: Callable[..., Any], bound: tuple[Any, ...] = ()
+) -> AsyncVerbs | SyncVerbs:
+    """The verbs that fit a function's kind.
+
+    Args:
+        function: what they are about.
+        call: calls it through the cache.
+        bound: the instance or class, where ``call`` is a bound method.
+    """
+    verbs = AsyncVerbs if function.kind == "async" else SyncVerbs
+    return verbs(function, call, bound)

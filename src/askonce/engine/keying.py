@@ -8,13 +8,14 @@ once.
 import functools
 import inspect
 from collections.abc import Callable, Collection
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 from askonce.engine.instances import check_instance
 from askonce.engine.naming import Identity
 from askonce.exceptions import ConfigurationError, KeyBuildError
 from askonce.keys import Encoder, Template, default_encoder, shape
-from askonce.signature import Arguments, Signature, describe
+from askonce.signature import Arguments, Signature, annotations_of, describe
 
 FORMAT = 1
 """Raised whenever the same call would get another key than before."""
@@ -182,9 +183,21 @@ def _answer_shape(function: Callable[..., Any]) -> bytes | None:
     """The shape of the models that the return annotation names."""
     function = inspect.unwrap(function)
     while isinstance(function, functools.partial):
-        function = function.func
+        function = inspect.unwrap(function.func)
+    if not inspect.isroutine(function):  # a callable object
+        function = type(function).__call__
+    annotations = annotations_of(function)
+    return shape(_evaluated(annotations["return"], function)) if "return" in annotations else None
+
+
+def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
+    """What an annotation stands for, as far as it can be known.
+
+    It is looked at alone: those of the parameters may name what only checkers import.
+    """
+    alone = SimpleNamespace(__annotations__={"return": annotation})
     try:
-        annotation = get_type_hints(function, include_extras=True).get("return")
+        hints = get_type_hints(alone, getattr(function, "__globals__", {}), include_extras=True)
     except Exception:  # noqa: BLE001  an annotation can be any expression and fail in any way
-        annotation = getattr(function, "__annotations__", {}).get("return")
-    return None if annotation is None else shape(annotation)
+        return annotation
+    return hints["return"]
