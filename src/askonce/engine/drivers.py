@@ -81,9 +81,13 @@ async def _launch(flight: Flight, work: Generator[Step, Any, None], finish: Call
         _release(task, loop)
         finish()  # a task that is cancelled before its first step never enters its body
 
+    def cancel_once() -> None:
+        if not task.cancelling():  # a second time would interrupt the function's own cleaning up
+            task.cancel()
+
     def cancel() -> None:
         try:
-            loop.call_soon_threadsafe(task.cancel)
+            loop.call_soon_threadsafe(cancel_once)
         except RuntimeError:  # the loop is closed, and the task with it
             _release(task, loop)
 
