@@ -12,7 +12,7 @@ import json
 import lzma
 import sys
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from askonce import InMemoryCache
@@ -78,10 +78,10 @@ REPLAYS: dict[str, Callable[[InMemoryCache, ManualClock, "array[int]"], float]] 
 }
 
 
-def measure(name: str, keys: "array[int]") -> dict[str, float]:
+def measure(name: str, keys: "array[int]", policies: Sequence[str] = ("lru", "s3fifo")) -> dict[str, float]:
     """Hit ratios of one trace for each policy and each way to learn of uses."""
     ratios = {}
-    for policy in ("lru", "s3fifo"):
+    for policy in policies:
         for way, replay in REPLAYS.items():
             clock = ManualClock()
             cache = InMemoryCache(max_size=CAPACITIES[name], default_ttl="7d", eviction=policy, clock=clock)

@@ -1,5 +1,6 @@
 """What every backend accepts from the hands of people: keys, times to live, tags."""
 
+import functools
 from collections.abc import Iterable
 from typing import Final
 
@@ -43,7 +44,18 @@ def checked_ttl(ttl: Ttl | None, default: float) -> float:
     Raises:
         ConfigurationError: a ``ValueError``, for 0, negative, NaN or anything that is no time.
     """
-    return default if ttl is None else parse_ttl(ttl, "ttl")
+    if ttl is None:
+        return default
+    try:
+        return _seconds(ttl)
+    except TypeError:  # not hashable: certainly no time
+        return parse_ttl(ttl)
+
+
+# Programs use few ttls. Beside the time, entries of one ttl so share one number.
+@functools.lru_cache(maxsize=128, typed=True)
+def _seconds(ttl: Ttl) -> float:
+    return parse_ttl(ttl)
 
 
 def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:

@@ -139,7 +139,7 @@ class S3Fifo:
     def evict(self) -> Held:
         """Take out an unproven newcomer if there are many of them, else what the main queue used least."""
         total = self._small.size + self._main.size
-        few = total // 10
+        few = max(total // 10, 1)
         while self._small.size > few or not self._main.size:
             entry = self._small.oldest()
             self._settle(entry)
@@ -169,4 +169,4 @@ class S3Fifo:
     def _settle(self, entry: Held) -> None:
         if entry.used is not QUIET:
             entry.used = QUIET
-            entry.uses = min(entry.uses + 1, _MOST_USES)
+            entry.uses = min(entry.uses + 2, _MOST_USES)  # one stamp stands for one use or for many

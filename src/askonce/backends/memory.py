@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, Literal
 from askonce._types import MISS, Clock, Meta, Ttl
 from askonce.backends.checks import DIGESTED, checked_key, checked_tags, checked_ttl
 from askonce.backends.eviction import Lru, Policy, S3Fifo
+from askonce.backends.held import Held
 from askonce.backends.interface import CacheInterface
 from askonce.backends.memory_store import WAITING_USES, MemoryStore
 from askonce.backends.rebuild import rebuilt
@@ -77,14 +78,14 @@ class InMemoryCache(MemoryStore, CacheInterface):
             # Tags first: the version of a tag is forgotten only after its last entry is DEAD.
             if (meta is None or self._counts(key, meta)) and entry.until > self.clock():
                 if as_type is not None:
-                    return self._typed(entry.value, as_type, default)
+                    return self._typed(entry, as_type, default)
                 self._hits += 1.0
                 uses = self._uses
                 uses.append(entry)
                 if len(uses) >= WAITING_USES:
                     self._replay_uses()
                 return entry.value
-        return self._get_long(key, default, as_type)
+        return self._get_again(key, default, as_type)
 
     async def set(self, key: str, value: Any, ttl: Ttl | None = None, *, tags: Iterable[str] = ()) -> bool:
         """Store a value; ``False`` only if it is larger than ``max_bytes``."""
@@ -94,9 +95,10 @@ class InMemoryCache(MemoryStore, CacheInterface):
         if not self.enabled:
             return False
         kept, copy = isolated(value)
+        size = self._size(key, kept)
         with self._lock:
             self._fences.break_key(key)
-            return self._store(key, kept, seconds, names, self._tags.now, copy) is not None
+            return self._store(key, kept, seconds, names, self._tags.now, copy, size) is not None
 
     async def delete(self, key: str) -> bool:
         """Remove a key and say whether it was there."""
@@ -150,24 +152,25 @@ class InMemoryCache(MemoryStore, CacheInterface):
     def _counts(self, key: str, meta: Meta) -> bool:
         return not key.startswith(DIGESTED) and self._tags.counts(meta)
 
-    def _get_long(self, key: str, default: Any, as_type: Any) -> Any:
-        """A get whose key was not found as it is: digest it if need be."""
-        entry = self._fresh(place) if (place := checked_key(key)) is not key else None
+    def _get_again(self, key: str, default: Any, as_type: Any) -> Any:
+        """A get that found nothing fresh: the key may be a long one, or its entry was just replaced."""
+        entry = self._fresh(checked_key(key))
         if entry is None:
             self._misses += 1.0
             return default
         if as_type is not None:
-            return self._typed(entry.value, as_type, default)
+            return self._typed(entry, as_type, default)
         self._hits += 1.0
         self._note_use(entry)
         return entry.value
 
-    def _typed(self, value: Any, as_type: Any, default: Any) -> Any:
-        value = rebuilt(value, as_type)
+    def _typed(self, entry: Held, as_type: Any, default: Any) -> Any:
+        value = rebuilt(entry.value, as_type)
         if value is MISS:
             self._misses += 1.0
             return default
         self._hits += 1.0
+        self._note_use(entry)
         return value
 
 

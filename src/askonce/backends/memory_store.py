@@ -69,6 +69,7 @@ class MemoryStore:
         self._sources: Final = HitSources()
         self._uses: list[Held] = []
         self._bytes = 0
+        self._room: Final = math.inf if max_bytes is None else max_bytes
         self._events: Final = dict.fromkeys(_EVENTS, 0)
 
     def engine_store(self) -> "MemoryStore":
@@ -111,19 +112,21 @@ class MemoryStore:
         """Store a value whose fence held; ``None`` where it was not stored."""
         if not ttl > 0:
             return None
+        size = self._size(fence.key, value)
         with self._lock:
             if fence.broken or not self._tags.unchanged((*fence.tags, *tags), fence.version):
                 return None
-            return self._store(fence.key, value, ttl, tags, fence.version, copy)
+            return self._store(fence.key, value, ttl, tags, fence.version, copy, size)
 
     def drop(self, key: str) -> bool:
         """Remove an entry and break the fences of its key; whether a fresh entry was there."""
         with self._lock:
+            now = self.clock()
+            self._settle(now)
             self._fences.break_key(key)
             entry = self._entries.get(key)
             if entry is None:
                 return False
-            now = self.clock()
             fresh = self._fresh(key) is not None
             self._remove(entry, "deleted", now)
             self._events["deletes"] += fresh
@@ -170,13 +173,14 @@ class MemoryStore:
             self._sources.add(source)
 
     def _fresh(self, key: str) -> Held | None:
-        entry = self._entries.get(key)
-        if entry is None:
-            return None
-        meta = entry.meta
-        # Tags first: the version of a tag is forgotten only after its last entry is DEAD.
-        if (meta is None or self._tags.counts(meta)) and entry.until > self.clock():
-            return entry
+        while (entry := self._entries.get(key)) is not None:
+            meta = entry.meta
+            # Tags first: the version of a tag is forgotten only after its last entry is DEAD.
+            if (meta is None or self._tags.counts(meta)) and entry.until > self.clock():
+                return entry
+            if entry.until != DEAD:
+                return None
+            # It was replaced or removed between the two looks; the dictionary knows which.
         return None
 
     def _store(
@@ -187,13 +191,13 @@ class MemoryStore:
         tags: tuple[str, ...],
         version: int,
         copy: Callable[[Any], Any] | None,
+        size: int,
     ) -> Held | None:
         """Put a new entry in place and whatever it displaces out; ``None`` if it is too large."""
         now = self.clock()
         self._settle(now)
         old = self._entries.get(key)
-        size = 0 if self.max_bytes is None else _ENTRY_BYTES + deep_size((key, value))
-        if self.max_bytes is not None and size > self.max_bytes:
+        if size > self._room:
             self._refuse(key, old, now)
             return None
         born = now if ttl == math.inf else None
@@ -209,31 +213,46 @@ class MemoryStore:
         self._bytes += size
         self._events["sets"] += 1
         self._entries[key] = entry
-        self._calendar.add(entry)
+        self._calendar.add(entry, ttl)
         if old is None:
             self._policy.insert(entry)
         else:
             self._policy.replace(old, entry)
             self._unlink(old)
-        if len(self._entries) > self.max_size or (
-            self.max_bytes is not None and self._bytes > self.max_bytes
-        ):
-            self._evict(now)
+        if len(self._entries) > self.max_size or self._bytes > self._room:
+            self._evict(entry, now)
         return entry
+
+    def _size(self, key: str, value: Any) -> int:
+        """What an entry takes, measured outside the lock; 0 where nothing depends on it."""
+        return 0 if self.max_bytes is None else _ENTRY_BYTES + deep_size((key, value))
 
     def _refuse(self, key: str, old: Held | None, now: float) -> None:
         self._events["too_large"] += 1
         if old is not None:
-            self._remove(old, "", now)
+            self._remove(old, "replaced", now)
         self._drops.note(key, "not stored", now, f"since it is larger than max_bytes={self.max_bytes}")
 
-    def _evict(self, now: float) -> None:
+    def _evict(self, newest: Held, now: float) -> None:
         while len(self._entries) > self.max_size:
+            self._evict_one(newest, now, f"to keep max_size={self.max_size}")
+        while self._bytes > self._room:
+            self._evict_one(newest, now, f"to keep max_bytes={self.max_bytes}")
+
+    def _evict_one(self, newest: Held, now: float, purpose: str) -> None:
+        entry = self._policy.evict()
+        if entry is newest:  # what was just stored should be there, if only for a while
+            entry = self._policy.evict()
+            self._policy.insert(newest)
+        if entry.until <= now:
+            self._expire(entry)
+        else:
             self._events["evictions"] += 1
-            self._remove(self._policy.evict(), "evicted", now, f"to keep max_size={self.max_size}")
-        while self.max_bytes is not None and self._bytes > self.max_bytes:
-            self._events["evictions"] += 1
-            self._remove(self._policy.evict(), "evicted", now, f"to keep max_bytes={self.max_bytes}")
+            self._remove(entry, "evicted", now, purpose)
+
+    def _expire(self, entry: Held) -> None:
+        self._events["expirations"] += 1
+        self._remove(entry, "expired", entry.until)
 
     def _note_use(self, entry: Held) -> None:
         self._uses.append(entry)
@@ -259,8 +278,7 @@ class MemoryStore:
             entry = self._calendar.expired(now)
             if entry is None:
                 break
-            self._events["expirations"] += 1
-            self._remove(self._entries[entry.key], "expired", entry.until)
+            self._expire(self._entries[entry.key])
 
     def _remove(self, entry: Held, how: str, when: float, purpose: str = "") -> None:
         del self._entries[entry.key]
@@ -275,18 +293,21 @@ class MemoryStore:
             _take_view(entry)
         self._calendar.remove(entry)
         self._bytes -= entry.size
-        if entry.meta is not None:
+        if entry.meta is not None and entry.meta.tags:
             self._tags.release(entry.meta.tags)
             self._tags.forget(self._fences.oldest_version())
 
     def _prolong(self, entry: Held, ttl: float) -> None:
+        """Let an entry live ``ttl`` from now; its age stays what it is."""
         now = self.clock()
+        meta = entry.meta
+        born = entry.until - entry.ttl if meta is None or meta.born is None else meta.born
         self._calendar.remove(entry)
-        entry.ttl = ttl
+        if ttl == math.inf:
+            entry.meta = Meta(born=born) if meta is None else Meta(meta.tags, meta.version, born)
+        entry.ttl = now + ttl - born
         entry.until = now + ttl
-        self._calendar.add(entry)
-        if ttl == math.inf and entry.meta is None:
-            entry.meta = Meta(born=now)
+        self._calendar.add(entry, ttl)
 
     def _empty(self) -> None:
         with self._lock:

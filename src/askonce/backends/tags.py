@@ -126,6 +126,9 @@ class _Indexes:
         self._by_id: dict[int, Index] = {}
         self._limit = 8
 
+    def __len__(self) -> int:
+        return len(self._by_id)
+
     def add(self, index: Index) -> None:
         if id(index) in self._by_id:
             return

@@ -1,0 +1,275 @@
+"""The memory cache by hand: what it refuses, what it reports, what it lets go of."""
+
+import asyncio
+import gc
+import tracemalloc
+import weakref
+
+import pytest
+
+from askonce import FOREVER, ConfigurationError, InMemoryCache
+from askonce.testing import ManualClock
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture(params=["lru", "s3fifo"])
+def cache(request, clock):
+    return InMemoryCache(default_ttl=64, max_size=1000, eviction=request.param, clock=clock)
+
+
+class Thing:
+    """No data: shared as it is, and watched by weak references."""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"max_size": 0}, "max_size=0 would store nothing; give 1 or more"),
+        ({"max_size": True}, "max_size=True is no whole number"),
+        ({"max_size": 1.5}, "max_size=1.5 is no whole number"),
+        ({"max_bytes": -1}, "max_bytes=-1 would store nothing"),
+        ({"eviction": "fifo"}, "eviction='fifo' is unknown; give one of lru, s3fifo"),
+        ({"default_ttl": 0}, "default_ttl=0"),
+        ({"operation_ttls": {"qa": -1}}, r"operation_ttls\['qa'\]=-1"),
+        ({"clock": 5}, "clock is not callable"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_by_name_with_the_way_out(wrong, words):
+    with pytest.raises(ConfigurationError, match=words):
+        InMemoryCache(**wrong)
+
+
+def test_settings_are_given_to_the_engine_as_seconds():
+    store = InMemoryCache("15m", operation_ttls={"qa": "2h"}).engine_store()
+    assert store.default_ttl == 900.0
+    assert store.operation_ttls == {"qa": 7200.0}
+    assert store.remote is None
+    assert store.enabled
+
+
+def test_an_entry_without_a_ttl_lives_for_default_ttl(cache):
+    cache.sync.set("key", 1)
+    assert cache.sync.get_ttl("key") == 64
+
+
+def test_a_disabled_cache_stores_nothing(cache):
+    cache.enabled = False
+    assert cache.sync.set("key", 1) is False
+    assert cache.sync.get("key") is None
+
+
+def test_no_more_than_max_size_entries_are_held(cache):
+    for number in range(3000):
+        cache.sync.set(f"k{number}", number)
+    stats = cache.get_stats()
+    assert (stats["size"], stats["max_size"], stats["evictions"]) == (1000, 1000, 2000)
+    assert cache.sync.get("k2999") == 2999
+
+
+def test_figures_count_what_happened(cache, clock):
+    s = cache.sync
+    s.set_many({"a": 1, "b": 2, "c": {"name": "Ada"}}, ttl=8)
+    s.get_many(["a", "b", "x"])
+    s.get("c", as_type=int)
+    s.delete("a")
+    s.delete("a")
+    s.invalidate_tags("t", "u")
+    clock.advance(9)
+    assert s.get("b") is None
+    stats = cache.get_stats()
+    assert stats["hit_ratio"] == 2 / 5
+    expected = {
+        "hits": 2,
+        "misses": 3,
+        "sets": 3,
+        "deletes": 1,
+        "invalidations": 2,
+        "expirations": 2,
+        "size": 0,
+    }
+    assert expected.items() <= stats.items()
+
+
+def test_exists_and_get_ttl_are_no_lookups(cache):
+    cache.sync.exists("key")
+    cache.sync.get_ttl("key")
+    assert cache.get_stats()["misses"] == 0
+
+
+class Counts:
+    """The figures of a decorated function."""
+
+    def hits(self):
+        return 3.0
+
+    def misses(self):
+        return 1
+
+
+def test_figures_of_decorated_functions_are_taken_in_and_outlive_them(cache):
+    counts = Counts()
+    cache.count(counts)
+    cache.count(counts)
+    assert cache.get_stats()["hit_ratio"] == 0.75
+    watch = weakref.ref(counts)
+    del counts
+    gc.collect()
+    assert watch() is None
+    cache.sync.get("nothing")
+    stats = cache.get_stats()
+    assert (stats["hits"], stats["misses"]) == (3, 2)
+
+
+def test_functions_that_died_unread_are_forgotten(cache):
+    for _ in range(1000):
+        cache.count(Counts())
+    assert len(cache._sources) <= 64
+
+
+@pytest.mark.parametrize("leave", ["delete", "clear", "replace", "evict", "expire"])
+def test_a_value_that_left_is_freed(cache, clock, leave):
+    thing = Thing()
+    cache.sync.set("key", thing, tags=["tag"])
+    watch = weakref.ref(thing)
+    del thing
+    assert cache.sync.get("key") is watch()
+    if leave == "delete":
+        cache.sync.delete("key")
+    elif leave == "clear":
+        cache.sync.clear()
+    elif leave == "replace":
+        cache.sync.set("key", 1)
+    elif leave == "expire":
+        clock.advance(66)
+        cache.sync.set("other", 1)
+    else:
+        cache.sync.set_many({f"k{number}": number for number in range(2000)})
+    assert watch() is None
+
+
+def test_a_finalizer_may_use_the_cache_that_lets_go_of_its_object(cache):
+    class Talkative:
+        def __del__(self):
+            cache.sync.set("last words", 1)
+            cache.sync.delete("other")
+
+    cache.sync.set("other", 1)
+    cache.sync.set("key", Talkative())
+    cache.sync.set("key", 2)
+    assert cache.sync.get_many(["key", "last words", "other"]) == {"key": 2, "last words": 1}
+
+
+def test_an_entry_takes_at_most_250_bytes_beside_key_and_value():
+    """With all that a full cache keeps beside its entries, such as the memory of evicted keys."""
+    cache = InMemoryCache(max_size=100_000, eviction="s3fifo")
+    keys = [f"key:{number}" for number in range(101_000)]
+
+    async def fill():
+        for key in keys:
+            await cache.set(key, None, 60)
+
+    tracemalloc.start()
+    try:
+        asyncio.run(fill())
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / 100_000 <= 250
+
+
+def test_expired_entries_leave_without_being_asked_for(cache, clock):
+    cache.sync.set_many({f"k{number}": number for number in range(500)}, ttl=8)
+    clock.advance(9)
+    for number in range(8):
+        cache.sync.set(f"other{number}", 1)
+    assert len(cache._entries) == 8
+
+
+def test_one_write_lets_go_of_64_expired_entries_at_most(cache, clock):
+    cache.sync.set_many({f"k{number}": number for number in range(500)}, ttl=8)
+    clock.advance(9)
+    cache.sync.set("other", 1)
+    assert len(cache._entries) == 500 - 64 + 1
+
+
+def test_a_digest_cannot_be_used_as_a_key_to_what_it_stands_for(cache):
+    cache.sync.set("k" * 500, "secret")
+    (place,) = cache._entries
+    assert len(place) < 60
+    assert cache.sync.get(place) is None
+    assert not cache.sync.exists(place)
+    cache.sync.set(place, "mine")
+    assert cache.sync.get("k" * 500) == "secret"
+    assert cache.sync.get(place) == "mine"
+
+
+def test_an_unbuildable_value_is_logged_without_the_value(cache, caplog):
+    cache.sync.set("key", "my secret")
+    assert cache.sync.get("key", as_type=int) is None
+    assert [record.message for record in caplog.records] == ["cache_value_not_rebuilt"]
+    assert "secret" not in str(caplog.records[0].__dict__)
+
+
+class TestSight:
+    """What ``explain`` tells about a key."""
+
+    def test_an_entry_with_its_age_remaining_life_and_tags(self, cache, clock):
+        cache.sync.set("key", 1, ttl=10, tags=["a", "b"])
+        clock.advance(4)
+        assert cache.sight("key") == ("memory", 4.0, 6.0, ("a", "b"), None)
+
+    @pytest.mark.parametrize("ttl", [10, FOREVER])
+    def test_touch_changes_the_remaining_life_and_not_the_age(self, cache, clock, ttl):
+        cache.sync.set("key", 1, ttl=ttl)
+        clock.advance(4)
+        cache.sync.touch("key", 100)
+        assert cache.sight("key")[:3] == ("memory", 4.0, 100.0)
+        cache.sync.touch("key", FOREVER)
+        clock.advance(1)
+        assert cache.sight("key")[:3] == ("memory", 5.0, FOREVER)
+
+    def test_never_stored(self, cache):
+        assert cache.sight("key") == (None, None, None, (), "never stored here")
+
+    def test_deleted(self, cache, clock):
+        cache.sync.set("key", 1)
+        cache.sync.delete("key")
+        clock.advance(2)
+        assert cache.sight("key").reason == "deleted 2.0 s ago"
+
+    def test_cleared(self, cache, clock):
+        cache.sync.set("key", 1)
+        cache.sync.clear()
+        clock.advance(200)
+        assert cache.sight("key").reason == "cleared 200 s ago"
+
+    def test_expired_whether_or_not_it_was_let_go_of(self, cache, clock):
+        cache.sync.set("key", 1, ttl=10)
+        clock.advance(13.2)
+        assert cache.sight("key").reason == "expired 3.2 s ago"
+        cache.sync.set("other", 1)
+        assert "key" not in cache._entries
+        assert cache.sight("key").reason == "expired 3.2 s ago"
+
+    def test_evicted(self, cache, clock):
+        cache.sync.set_many({f"k{number}": 1 for number in range(1001)})
+        clock.advance(10)
+        assert cache.sight("k0").reason == "evicted 10.0 s ago to keep max_size=1000"
+
+    def test_invalidated_by_a_tag(self, cache):
+        cache.sync.set("key", 1, tags=["a", "{b}"])
+        cache.sync.invalidate_tags("{b}")
+        assert cache.sight("key").reason == "invalidated by tag '{b}'"
+
+    def test_the_record_of_what_left_is_bounded(self, cache):
+        for number in range(3000):
+            cache.sync.set("key", 1)
+            cache.sync.set(f"k{number}", 1)
+            cache.sync.delete(f"k{number}")
+        assert len(cache._drops) == 1024
+        assert cache.sight("k0").reason == "not among the last 1024 keys that left"
