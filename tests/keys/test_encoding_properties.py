@@ -112,7 +112,7 @@ def values(leaves):
     )
 
 
-relaxed = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 small, large = values(scalars), values(anything)
 
@@ -120,7 +120,7 @@ small, large = values(scalars), values(anything)
 @given(small, small)
 @example({1: 2}, {2: 1})
 @example(["a", "b"], ["b", "a"])
-@settings(relaxed, max_examples=200)
+@settings(relaxed, max_examples=150)
 def test_two_values_share_an_encoding_if_they_are_strictly_equal(one, other):
     """Equal arguments hit, and different ones never do, down to the class of the innermost part."""
     assert (encode(one) == encode(other)) is (strict(one) == strict(other))
@@ -160,7 +160,7 @@ def test_no_encoding_begins_with_another(one, other):
     assert first == second or not (first.startswith(second) or second.startswith(first))
 
 
-@given(st.dictionaries(hashable(scalars), small, min_size=2, max_size=5), st.randoms())
+@given(st.dictionaries(scalars | st.tuples(scalars, scalars), scalars, min_size=2, max_size=5), st.randoms())
 @relaxed
 def test_the_order_of_a_dictionary_does_not_matter(mapping, random):
     """Nor does that of a set of the same keys."""

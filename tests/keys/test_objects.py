@@ -6,13 +6,15 @@ import enum
 import functools
 import gc
 import threading
+import time
 import types
 import weakref
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -20,6 +22,8 @@ import attrs
 import pydantic
 import pytest
 from keytools import differ, encode, refusal, same
+
+from askonce.keys.objects import instance_plan
 
 T = TypeVar("T")
 
@@ -49,7 +53,7 @@ class Moment(datetime):
     pass
 
 
-class Hour(time):
+class Hour(time_of_day):
     pass
 
 
@@ -60,7 +64,7 @@ class Grouped(defaultdict):
 def test_subclasses_of_dates_and_defaultdicts_differ_from_their_base():
     """The same for bases that take several arguments."""
     assert differ(date(1, 2, 3), Day(1, 2, 3), Day(1, 2, 4), Moment(1, 2, 3), datetime(1, 2, 3))
-    assert differ(time(1), Hour(1), Hour(2))
+    assert differ(time_of_day(1), Hour(1), Hour(2))
     assert differ(defaultdict(list, a=1), Grouped(list, a=1), Grouped(int, a=1), Grouped(list, a=2))
 
 
@@ -340,6 +344,40 @@ class OptedOut(Tenant):
 def test_a_class_may_take_its_key_back():
     """As ``__hash__ = None`` does: ``None`` for all instances would make them one."""
     assert "OptedOut" in refusal(OptedOut(1))
+
+
+class Large:
+    def __init__(self, start):
+        self.start = start
+
+    def __cache_key__(self):
+        return list(range(self.start, self.start + 500))
+
+
+def test_large_keys_that_live_for_a_moment_keep_apart():
+    """One is freed before the next is made, often in the same place of memory."""
+    assert differ([Large(0), Large(1), Large(2)], [Large(0)] * 3, [Large(0), Large(1), Large(1)])
+
+
+class Stack(list, Generic[T]):
+    pass
+
+
+def test_how_a_generic_class_was_spelled_does_not_count():
+    """The arguments are for type checkers only."""
+    assert same(Stack([1]), Stack[int]([1]))
+    assert differ(Stack([1]), Stack([2]))
+
+
+@pytest.mark.parametrize("thing", [Path(__file__).stat(), time.gmtime()])
+def test_records_with_hidden_fields_are_refused(thing):
+    """Two that look like one tuple differ in what the tuple does not show."""
+    assert type(thing).__qualname__ in refusal(thing)
+
+
+def test_what_is_written_in_c_is_not_taken_for_its_base():
+    """Such a class may hold anything; ``bool`` stands in for one."""
+    assert instance_plan(bool) is None
 
 
 class Client:

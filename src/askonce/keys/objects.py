@@ -66,7 +66,7 @@ def instance_plan(cls: type) -> Plan | None:
     """
     base, content = _known_base(cls)
     fields, declared_by = _declared_fields(cls)
-    if declared_by is None and (content is None or _hides_state(cls, base)):
+    if _hides_state(cls, base) if content else declared_by is None:
         return None
     parts = [content] if content else []
     if declared_by is not None:
@@ -157,6 +157,8 @@ def _slots(cls: type) -> list[str]:
 
 def _hides_state(cls: type, base: type) -> bool:
     """Whether a class in between was written in C, and may hold what no attribute tells."""
+    if getattr(cls, "n_fields", 0) != getattr(cls, "n_sequence_fields", 0):  # os.stat_result and its like
+        return True
     own = cls.__mro__[: cls.__mro__.index(base)]
     if any(not each.__flags__ & _HEAP_TYPE for each in own):
         return True
