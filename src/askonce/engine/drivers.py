@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from askonce._logging import get_logger
-from askonce.engine.flow import Flow, Home, Invoke, IsAnswer, Launch, Remote, Step, Wait
+from askonce.engine.flow import Flow, Home, Invoke, IsAnswer, Launch, Remote, Step, Wait, Wrapped
 from askonce.flight import Flight, Landing, current_flight, wait, wait_blocking
 
 
@@ -22,6 +22,9 @@ async def drive(flow: Flow) -> Any:
                 step = flow.send(outcome)
     except StopIteration as end:
         return end.value
+    except Wrapped as wrapped:
+        own = wrapped.error
+    raise own
 
 
 def drive_blocking(flow: Flow) -> Any:
@@ -37,12 +40,18 @@ def drive_blocking(flow: Flow) -> Any:
                 step = flow.send(outcome)
     except StopIteration as end:
         return end.value
+    except Wrapped as wrapped:
+        own = wrapped.error
+    raise own
 
 
 async def _carry_out(step: Step) -> Any:
     match step:
         case Invoke(function, arguments):
-            return await function.invoke(arguments)
+            try:
+                return await function.invoke(arguments)
+            except GeneratorExit as error:
+                raise Wrapped(error) from None
         case Home():
             return asyncio.get_running_loop()
         case Wait(flight):
@@ -58,7 +67,10 @@ async def _carry_out(step: Step) -> Any:
 def _carry_out_blocking(step: Step) -> Any:
     match step:
         case Invoke(function, arguments):
-            return function.invoke(arguments)
+            try:
+                return function.invoke(arguments)
+            except (StopIteration, GeneratorExit) as error:
+                raise Wrapped(error) from None
         case Home():
             return None
         case Wait(flight):

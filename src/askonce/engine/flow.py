@@ -64,6 +64,14 @@ class Remote:
     arguments: tuple[Any, ...]
 
 
+class Wrapped(Exception):
+    """Carries an exception through a flow that, being a generator, would take it for its own end."""
+
+    def __init__(self, error: StopIteration | GeneratorExit) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 Step = Invoke | Home | Wait | Launch | IsAnswer | Remote
 Flow = Generator[Step, Any, Any]
 
@@ -294,6 +302,8 @@ def _work(call: Call, flight: Flight) -> Generator[Step, Any, None]:
     except BaseException as error:
         if not (yield IsAnswer(error)):
             raise
+        if isinstance(error, Wrapped):
+            error = error.error
         alone = not isinstance(error, (Exception, asyncio.CancelledError))
         landing = Landing(error=error, traceback=error.__traceback__, retry=alone)
     _land(call, flight, landing)
@@ -351,7 +361,8 @@ def _passenger_value(call: Call, landing: Landing, *, led: bool) -> Any:
     if not led:
         call.function.figures.joined += 1
     if landing.error is not None:
-        raise landing.error if led else own_copy(landing.error, landing.traceback)
+        error = landing.error if led else own_copy(landing.error, landing.traceback)
+        raise Wrapped(error) if isinstance(error, (StopIteration, GeneratorExit)) else error
     if led or landing.copy is None:
         return landing.value
     return landing.copy()
