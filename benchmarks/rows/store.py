@@ -10,7 +10,7 @@ import cashews
 from cashews.backends.memory import Memory
 
 from benchmarks.measure import Effort, Trial, own, race
-from benchmarks.peers import SLOW, memory
+from benchmarks.peers import memory
 from benchmarks.questions import ROOM, TTL, answer, renew
 from benchmarks.report import Result, row
 
@@ -56,7 +56,7 @@ def get(effort: Effort) -> Result:
     keys = [f"user:{number}:profile" for number in range(1000)]
     with asyncio.Runner() as loop:
         found = {name: loop.run(filled(name, cache, keys)) for name, cache in contenders().items()}
-        times = race({name: turns(it, loop, keys) for name, it in found.items()}, effort, SLOW)
+        times = race({name: turns(it, loop, keys) for name, it in found.items()}, effort)
     result.take(times)
     result.aside = ["cashews, backend alone"]
     result.rate(times, "cashews", 10)
