@@ -4,17 +4,14 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 
 TICK = 0.1
 
 
 def fancy() -> bool:
     """Whether there is a person in front of a terminal, and rich to draw with."""
-    try:
-        import rich  # noqa: F401
-    except ImportError:
-        return False
-    return sys.stdout.isatty()
+    return sys.stdout.isatty() and find_spec("rich") is not None
 
 
 @asynccontextmanager

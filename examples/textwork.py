@@ -36,7 +36,7 @@ def summarize(text: str, count: int = 3) -> list[str]:
     """
     sentences = list(_whole_sentences(text))
     bags = [frozenset(terms(sentence)) for sentence in sentences]
-    ranks = _text_rank(bags)
+    ranks = text_rank(bags)
     chosen: list[int] = []
     for i in sorted(range(len(bags)), key=lambda i: (i > 0, -ranks[i])):
         if len(chosen) < count and not any(_repeats(bags[i], bags[j]) for j in chosen):
@@ -63,7 +63,7 @@ def _repeats(one: frozenset[str], other: frozenset[str]) -> bool:
     return len(one & other) > 0.6 * min(len(one), len(other))
 
 
-def _text_rank(bags: Sequence[frozenset[str]]) -> list[float]:
+def text_rank(bags: Sequence[frozenset[str]]) -> list[float]:
     """How often a reader who follows shared words at random comes by each sentence."""
     links = _links(bags)
     strengths = [sum(link.values()) or 1.0 for link in links]

@@ -30,6 +30,27 @@ def test_code_grammar_and_tables_are_no_sentences():
     assert "print(repr(e))" not in everything
 
 
+def test_what_looks_like_a_sentence_but_is_code_is_none():
+    """Assignments, headers of statements and lists of signatures may be full of small words."""
+    text = """
+    The loop visits all of the items, as this code does:
+
+       result = the_first_of(items) if it is there and not in the others
+
+       for it in all of this and that:
+
+       object.__and__(self, other)
+       object.__or__(self, other)
+    """
+    assert prose_of(text) == ["The loop visits all of the items, as this code does:"]
+
+
+def test_typographic_quotes_become_straight_ones():
+    """The same word is the same word, whichever quotes the author liked."""
+    sentence = "It is \N{LEFT DOUBLE QUOTATION MARK}with\N{RIGHT DOUBLE QUOTATION MARK} that does the work."
+    assert prose_of(sentence) == ['It is "with" that does the work.']
+
+
 def test_nothing_is_invented():
     """All words of the sentences are in the document, most words of the document are in the sentences."""
     for document in DOCUMENTS.values():
@@ -45,7 +66,13 @@ def test_a_signature_is_the_heading_of_its_description():
         p.sentences[0] for p in paragraphs(DOCUMENTS["string-methods"].text) if "str.casefold()" in p.heading
     ]
     assert described[0].startswith("Return a casefolded copy of the string.")
-    assert not any("str.center" in p.heading for p in paragraphs(DOCUMENTS["try"].text))
+    assert not any("centered" in sentence for sentence in described)
+
+
+def test_a_heading_ends_with_its_indentation():
+    """What follows a description, outside of it, is not about the same thing."""
+    text = "str.strip([chars])\n\n   This removes what is around it.\n\nNow this is about all of them again."
+    assert [paragraph.heading.strip() for paragraph in paragraphs(text)] == ["str.strip([chars])", ""]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +111,8 @@ def test_forms_of_one_word_meet():
     assert stem("classes") == stem("class")
     assert stem("dictionaries") == stem("dictionary")
     assert stem("string") == "string"
-    assert stem("__slots__") == "__slots__"
+    assert stem("co_names") == "co_names"
+    assert stem("string.digits") == "string.digits"
 
 
 def test_a_quoted_keyword_counts():

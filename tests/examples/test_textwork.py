@@ -26,6 +26,13 @@ def test_a_summary_quotes_the_text_in_order(name):
     assert places == sorted(set(places))
 
 
+def test_a_summary_begins_where_the_author_does():
+    """The first sentence says what a text is about, also where it leads over to an example."""
+    first = textwork.summarize(DOCUMENTS["try"].text)[0]
+    assert first.startswith('The "try" statement specifies exception handlers')
+    assert first.endswith("code for a group of statements.")
+
+
 def test_a_summary_finds_what_the_text_is_about():
     """A sentence that shares nothing with the others is not in it; one that ties them together is."""
     text = (
@@ -81,6 +88,14 @@ def test_keywords_share_no_word(library):
         assert len(stems) == len(set(stems))
 
 
+def test_keywords_are_names(library):
+    """A keyword ends in no adverb or participle and has no number in it."""
+    for document in DOCUMENTS.values():
+        for phrase in library.keywords(document.text):
+            assert not phrase.endswith(("ed", "ly"))
+            assert not any(character.isdigit() for character in phrase)
+
+
 def test_keywords_are_what_the_collection_lacks(library):
     """What every document speaks of tells none from the others, however often it occurs."""
     text = "The object calls a quantum annealer. " * 2 + "An object has an object and an object. " * 3
@@ -129,9 +144,25 @@ def test_a_shared_paragraph_counts_for_the_shortest_document():
     assert library.answer("What is a quince?").document == "short"
 
 
-def test_long_documents_take_real_work():
-    """The operations are worth caching: work grows faster than the text, and there is no sleep in it."""
-    sentences = [frozenset({f"a{i}", f"b{i % 7}", "c"}) for i in range(40)]
-    links = textwork._links(sentences)
-    assert all(links[i][j] == links[j][i] for i in range(40) for j in links[i])
-    assert sum(map(len, links)) == sum(1 for i in range(40) for j in range(40) if i != j and i % 7 == j % 7)
+def test_a_rare_word_decides():
+    """A word that every paragraph has says less about a question than one that only one has."""
+    fruit = [f"This fruit and that fruit are fruit of fruit number {number}." for number in "abcdefgh"]
+    library = textwork.Library(
+        [Document("many", "", "\n\n".join(fruit)), Document("one", "", "A quince is something for cooks.")]
+    )
+    assert library.answer("Which fruit is a quince?").document == "one"
+
+
+def test_a_pointer_to_elsewhere_is_no_answer_if_there_is_a_better_one():
+    """A sentence that says where to read about a thing is beaten by one that says what it is."""
+    text = "For a quince see the section on the quince. A quince is a fruit that nobody eats raw."
+    answer = textwork.Library([Document("fruit", "", text)]).answer("What is a quince?")
+    assert answer.text == "A quince is a fruit that nobody eats raw."
+
+
+def test_ranks_are_shared_out_and_not_made():
+    """What one sentence passes on to others is what it has, however many they are."""
+    bags = [frozenset("abcd"), frozenset("abef"), frozenset("cdef"), frozenset("abcdefgh")]
+    ranks = textwork.text_rank(bags)
+    assert sum(ranks) == pytest.approx(len(bags))
+    assert max(ranks) == ranks[3]
