@@ -54,7 +54,7 @@ class Driven:
         self.function = function
         self._run = form.run
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, /, *args, **kwargs):
         return self._run(self.function(*args, **kwargs))
 
     def __getattr__(self, name):

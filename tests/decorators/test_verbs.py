@@ -173,8 +173,10 @@ def test_a_parameter_may_be_called_like_anything(form, cache):
     given = {"self": 1, "value": 2, "function": 3, "calls": 4}
     assert driven(**given) == driven.uncached(**given) == driven.refresh(**given) == (1, 2, 3, 4)
     assert driven.peek(**given) == (1, 2, 3, 4)
-    assert driven.store("x", **given) and driven(**given) == "x"
-    assert driven.explain(**given).hit and driven.invalidate(**given)
+    assert driven.store("x", **given)
+    assert driven(**given) == "x"
+    assert driven.explain(**given).hit
+    assert driven.invalidate(**given)
     assert driven.key(**given) == driven.key(1, 2, 3, 4)
 
 
@@ -242,17 +244,20 @@ def test_warm_wants_room_for_one_call(ask, concurrency):
 def test_explain_tells_of_a_hit(ask, clock):
     clock.advance(30)
     seen = ask.explain(1)
-    assert seen.hit and seen.reason is None
+    assert seen.hit
+    assert seen.reason is None
     assert (seen.tier, seen.age, seen.remaining) == ("memory", 30, 70)
     assert seen.key == ask.key(1)
     text = str(seen)
-    assert text.startswith("hit in memory") and "30.0 s, 70.0 s to live" in text
+    assert text.startswith("hit in memory")
+    assert "30.0 s, 70.0 s to live" in text
 
 
 def test_explain_tells_what_each_argument_added_but_not_the_argument(ask):
     parts = ask.explain("hunter2", b=3.5).parts
     assert list(parts) == ["a", "b"]
-    assert parts["a"].startswith("str, ") and parts["b"].startswith("float, ")
+    assert parts["a"].startswith("str, ")
+    assert parts["b"].startswith("float, ")
     assert "hunter2" not in str(ask.explain("hunter2"))
     assert parts["a"] != ask.explain("hunter3").parts["a"]
     assert parts["b"] == ask.explain("other", b=3.5).parts["b"]
