@@ -55,6 +55,8 @@ class Scene:
         assert len(self.store._fences) == 0
         assert self.store._fences._by_key == {}
         assert drivers._under_way == {}
+        if self.store.remote is not None:
+            assert self.store.remote._writes == {}
 
 
 class FarCache(CacheInterface):
@@ -63,9 +65,10 @@ class FarCache(CacheInterface):
     def __init__(self):
         self.values = {}
         self.turns = 2
+        self.turns_of_set = None
 
-    async def _travel(self):
-        for _ in range(self.turns):
+    async def _travel(self, turns=None):
+        for _ in range(self.turns if turns is None else turns):
             await asyncio.sleep(0)
 
     async def get(self, key, default=None, *, as_type=None):
@@ -75,9 +78,9 @@ class FarCache(CacheInterface):
         return value
 
     async def set(self, key, value, ttl=None, *, tags=()):
-        await self._travel()
+        await self._travel(self.turns_of_set)
         self.values[key] = value
-        await self._travel()
+        await self._travel(self.turns_of_set)
         return True
 
     async def delete(self, key):

@@ -6,6 +6,7 @@ decorated function undoes a fill that is under way here, one made by hand on the
 another process, does not.
 """
 
+import asyncio
 import threading
 import time
 import weakref
@@ -112,6 +113,8 @@ class PlainTier:
 
     def __init__(self, cache: "weakref.ref[CacheInterface]") -> None:
         self._ref = cache
+        self._writes: dict[str, list[Fence]] = {}
+        self._undoing: set[asyncio.Task[None]] = set()
 
     @property
     def _cache(self) -> CacheInterface:
@@ -122,6 +125,8 @@ class PlainTier:
 
     async def read(self, key: str) -> Found | None:
         """What is stored under the key."""
+        if self._is_being_undone(key):
+            return None
         value = await self._cache.get(key, MISS)
         if value is MISS:
             return None
@@ -131,9 +136,14 @@ class PlainTier:
         """Store the value, and take it away again if the fence broke meanwhile."""
         if fence.broken:
             return
-        await self._cache.set(fence.key, value, ttl, tags=tags)
-        if fence.broken:
-            await self._cache.delete(fence.key)
+        self._begin(fence)
+        try:
+            await self._cache.set(fence.key, value, ttl, tags=tags)
+        finally:  # a write that was cancelled may have arrived
+            if fence.broken:
+                await asyncio.shield(self._undone(fence))
+            else:
+                self._end(fence)
 
     async def remove(self, key: str) -> bool:
         """Drop the key."""
@@ -145,6 +155,8 @@ class PlainTier:
 
     def read_blocking(self, key: str) -> Found | None:
         """``read`` for threads."""
+        if self._is_being_undone(key):
+            return None
         value = self._cache.sync.get(key, MISS)
         if value is MISS:
             return None
@@ -154,9 +166,13 @@ class PlainTier:
         """``write`` for threads."""
         if fence.broken:
             return
-        self._cache.sync.set(fence.key, value, ttl, tags=tags)
-        if fence.broken:
-            self._cache.sync.delete(fence.key)
+        self._begin(fence)
+        try:
+            self._cache.sync.set(fence.key, value, ttl, tags=tags)
+            if fence.broken:
+                self._cache.sync.delete(fence.key)
+        finally:
+            self._end(fence)
 
     def remove_blocking(self, key: str) -> bool:
         """``remove`` for threads."""
@@ -165,3 +181,34 @@ class PlainTier:
     def invalidate_tags_blocking(self, tags: tuple[str, ...]) -> None:
         """``invalidate_tags`` for threads."""
         self._cache.sync.invalidate_tags(*tags)
+
+    def _undone(self, fence: Fence) -> "asyncio.Task[None]":
+        """Take a value away again in a task of its own: the writer may be cancelled meanwhile."""
+
+        async def undo() -> None:
+            await self._cache.delete(fence.key)
+
+        def end(task: "asyncio.Task[None]") -> None:
+            self._undoing.discard(task)
+            self._end(fence)
+
+        task = asyncio.create_task(undo())
+        self._undoing.add(task)
+        task.add_done_callback(end)
+        return task
+
+    def _begin(self, fence: Fence) -> None:
+        with _lock:
+            self._writes.setdefault(fence.key, []).append(fence)
+
+    def _end(self, fence: Fence) -> None:
+        with _lock:
+            writes = self._writes[fence.key]
+            writes.remove(fence)
+            if not writes:
+                del self._writes[fence.key]
+
+    def _is_being_undone(self, key: str) -> bool:
+        """Whether a write that was invalidated on its way may stand in the backend at the moment."""
+        with _lock:
+            return any(fence.broken for fence in self._writes.get(key, ()))
