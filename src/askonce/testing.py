@@ -267,6 +267,25 @@ class CacheContract:
 
         self.run(test)
 
+    def test_get_or_set_asks_the_factory_once(self) -> None:
+        """However many callers come at once, and also where the answer is ``None``."""
+
+        async def test(cache: CacheInterface) -> None:
+            made: list[str] = []
+
+            async def make() -> None:
+                made.append("here")
+
+            answers = await asyncio.gather(*[cache.get_or_set("key", make, FOREVER) for _ in range(10)])
+            assert answers == [None] * 10
+            assert await cache.get_or_set("key", lambda: "never asked") is None
+            assert made == ["here"]
+            assert await cache.get_ttl("key") == FOREVER
+            assert await _raised(cache.get_or_set("other", make, 0)) is ValueError
+            assert not await cache.exists("other")
+
+        self.run(test)
+
     def test_a_tag_invalidates_all_that_bears_it_and_nothing_else(self) -> None:
         """Also an entry with several tags; what is stored afterwards counts."""
 

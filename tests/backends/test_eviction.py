@@ -156,11 +156,12 @@ def test_an_overwritten_entry_keeps_its_standing():
 
 
 @pytest.mark.parametrize("eviction", ["lru", "s3fifo"])
+@pytest.mark.parametrize("keys", [2, 17])
 @pytest.mark.parametrize("size", [1, 2, 3, 11])
-def test_the_entry_just_stored_is_never_the_one_that_leaves(eviction, size):
+def test_the_entry_just_stored_is_never_the_one_that_leaves(eviction, size, keys):
     cache = InMemoryCache(max_size=size, max_bytes=10_000, eviction=eviction, clock=ManualClock())
     for number in range(200):
-        key = f"k{number % 17}"
+        key = f"k{number % keys}"
         cache.sync.set(key, "x" * (97 * number % 5000))
         assert key in cache._entries
         if number % 3:
