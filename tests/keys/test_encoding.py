@@ -3,6 +3,7 @@
 import copy
 import enum
 import hashlib
+import struct
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from decimal import Decimal
@@ -86,6 +87,9 @@ def test_parts_are_delimited():
     """No joined text: where one part ends and the next begins is part of the key."""
     assert differ(("a", "b"), ("ab", ""), ("", "ab"), ("a,b",), (("a", "b"),), ("a", ("b",)), ("as1:b",))
     assert differ([[1], 2], [[1, 2]], [1, [2]], [[1], [2]])
+    # Contents that look like the end of one part and the beginning of the next.
+    assert differ(("asb", "c"), ("a", "bsc"), ("as1:b", "c"), ("a", "bs1:c"))
+    assert differ((0x1, struct.unpack(">d", b"s5:abcde")[0]), (0x1F, "abcde"))
 
 
 def test_deque_and_defaultdict_bring_what_makes_them_special():

@@ -317,6 +317,10 @@ class OnClass:
         return cls.__name__
 
 
+class ByClass:
+    __cache_key__ = Tenant  # not a method, although it can be called
+
+
 class SomeDict(dict):
     def __cache_key__(self):
         return "always the same"
@@ -328,7 +332,7 @@ def test_a_class_may_say_itself_what_stands_for_its_instances():
         Tenant(1), Tenant(2), Tenant("1"), Region(1), 1, Attribute(), "constant", Property(1), OnClass()
     )
     assert same(Tenant(1), Tenant(1))
-    assert differ(Property(1), Property(int), Property(float))
+    assert differ(Property(1), Property(int), Property(float), ByClass())
     assert same(SomeDict(a=1), SomeDict(a=2))
 
 

@@ -188,6 +188,10 @@ class Colour(enum.Enum):
     RED = 1
 
 
+class Paint(enum.Enum):
+    RED = 1
+
+
 def test_models_may_refer_to_each_other_and_to_nothing():
     """Recursion ends, and a name that means nothing yet stands for itself."""
     assert shape(Node)
@@ -205,8 +209,10 @@ def test_one_description_of_one_type():
 
 
 def test_literals_of_enumerations_count():
-    """By the member's name."""
-    assert shape(dataclass(a=Literal[Colour.RED])) != shape(dataclass(a=Literal[1]))
+    """By class and name of the member."""
+    literals = [Literal[Colour.RED], Literal[Paint.RED], Literal["RED"], Literal[1]]
+
+    assert len({shape(dataclass(a=each)) for each in literals}) == 4
 
 
 def test_generic_models_differ_by_their_arguments():
