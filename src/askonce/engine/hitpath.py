@@ -51,7 +51,7 @@ class HitPath:
     index: Index
     call: Callable[..., Any]
     bound_call: Callable[..., Any] | None
-    index_key: Callable[[Arguments], tuple[Any, ...]] | None
+    index_key: Callable[[Arguments], tuple[Any, ...] | None] | None
     hits: Callable[[], float]
     set_clock: Callable[[Clock], None]
     mind_long_texts: Callable[[], None]
