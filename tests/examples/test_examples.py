@@ -69,7 +69,7 @@ def test_the_demo_computes_each_text_once(demo, operation):
     assert calls == 2 * 6 * len(documents)
     assert computed == len({document.text for document in documents})
     assert joined + hits == calls - computed
-    assert joined > 0
+    assert joined > computed // 2  # visitors who come in pairs ask at the same moment
 
 
 def test_the_demo_computes_each_answer_once(demo):
