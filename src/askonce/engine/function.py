@@ -133,7 +133,7 @@ class Function:
 
     def _claim(self, names: Names) -> None:
         if not self._identity.unique:  # a table of names that nobody else can have would only grow
-            names.claim(self.name, f"{getattr(self.wrapped, '__module__', None)}.{self.label}")
+            names.claim(self.name, self._identity.owner)
 
     def _joined(self, store: EngineStore) -> EngineStore:
         self._claim(store.names)

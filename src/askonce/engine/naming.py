@@ -20,11 +20,13 @@ class Identity:
 
     Attributes:
         name: stands in every key.
+        owner: module and qualified name of the function itself, which may claim the name again.
         bound: what the function was bound to before it was decorated; part of every key as well.
         unique: no other function can have it.
     """
 
     name: str
+    owner: str
     bound: tuple[Any, ...] = ()
     unique: bool = False
 
@@ -52,12 +54,13 @@ def identity_of(function: Callable[..., Any], name: str | None) -> Identity:
         raise ConfigurationError(f"name={name!r} is no name; use a text such as {describe(function)!r}")
     inner, bound = _unbound(function)
     Encoder().encode(bound)  # what cannot stand in a key is refused now, not at the first call
+    owner = f"{getattr(inner, '__module__', None)}.{describe(inner)}"
     if name is not None:
-        return Identity(name, bound)
+        return Identity(name, owner, bound)
     own = identity(inner)
     if "<" in own:  # <locals>, <lambda>
-        return Identity(f"{own}#{uuid.uuid4().hex}", bound, unique=True)
-    return Identity(own, bound)
+        return Identity(f"{own}#{uuid.uuid4().hex}", owner, bound, unique=True)
+    return Identity(own, owner, bound)
 
 
 def _unbound(function: Callable[..., Any]) -> tuple[Any, tuple[Any, ...]]:
