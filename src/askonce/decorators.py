@@ -14,7 +14,7 @@ from askonce.engine import flow
 from askonce.engine.drivers import drive, drive_blocking
 from askonce.engine.function import Function, Slow
 from askonce.engine.naming import identity_of
-from askonce.engine.options import Options
+from askonce.engine.options import Options, check_text_or_number
 from askonce.methods import CachedCallable, CachedMethod, cached_method
 from askonce.signature import Arguments, Kind, describe, parameters_of
 from askonce.verbs import VERBS, verbs_of
@@ -131,6 +131,8 @@ def _options(decorator: str, known: tuple[str, ...], given: dict[str, Any]) -> O
     given = dict(given)
     model, prompt_version = given.pop("model", None), given.pop("prompt_version", None)
     if decorator == "ai_cached":
+        check_text_or_number(model, "model")
+        check_text_or_number(prompt_version, "prompt_version")
         given |= {"parts": ("ai", model, prompt_version), "operation_ttls": AI_OPERATION_TTLS}
     return Options(**given)
 

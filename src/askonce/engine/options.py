@@ -46,7 +46,7 @@ class Options:
                 f"store_if={self.store_if!r} is no predicate; give a callable of the result"
             )
         _check_text(self.operation, "operation")
-        _check_text_or_number(self.version, "version")
+        check_text_or_number(self.version, "version")
         for name in ("cache", "key", "store_if", "ttl"):
             _check_not_async(name, getattr(self, name))
 
@@ -75,7 +75,8 @@ def _check_text(value: Any, name: str) -> None:
         raise ConfigurationError(f"{name}={value!r} is no text")
 
 
-def _check_text_or_number(value: Any, name: str) -> None:
+def check_text_or_number(value: Any, name: str) -> None:
+    """Refuse what is neither, nor left out."""
     if value is not None and not isinstance(value, (int, str)):
         raise ConfigurationError(f"{name}={value!r} is neither a number nor a text")
 
