@@ -72,6 +72,15 @@ def test_lru_spares_what_was_used_on_the_fast_path_alone():
     assert kept(cache) == {"0", "1", "2", *(f"new{number}" for number in range(7))}
 
 
+def test_lru_spares_an_entry_once_for_a_use_on_the_fast_path():
+    clock = ManualClock()
+    cache = InMemoryCache(max_size=10, clock=clock)
+    fill(cache, "used").used = clock()
+    for number in range(30):
+        fill(cache, f"new{number}")
+    assert "used" not in cache._entries
+
+
 def test_lru_lets_the_oldest_use_go_where_all_were_used_on_the_fast_path():
     clock = ManualClock()
     cache = InMemoryCache(max_size=100, clock=clock)
