@@ -12,7 +12,7 @@ import random
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from textwrap import fill, indent
+from textwrap import indent
 from time import perf_counter, thread_time
 from typing import Any, ParamSpec, TypeVar
 
@@ -197,11 +197,11 @@ async def show_answers() -> None:
     longest = max(documents, key=lambda document: len(document.text))
     print(f"\nThe document {longest.name!r}, {len(longest.text):,} characters, in three sentences:")
     for sentence in await summarize(longest.text):
-        print(fill(sentence, 100, initial_indent="  - ", subsequent_indent="    "))
+        display.paragraph(sentence, bullet="- ")
     print(f"Its keywords: {', '.join(await keywords(longest.text))}")
     found = await answer(QUESTIONS[0])
     print(f"\n{QUESTIONS[0]} The document {found.document!r} says:")
-    print(fill(found.text, 100, initial_indent="  ", subsequent_indent="  "))
+    display.paragraph(found.text)
     for question in (QUESTIONS[0], "Has anybody asked this?"):
         print(f"\nanswer.explain({question!r}):\n{indent(str(await answer.explain(question)), '  ')}")
 

@@ -5,6 +5,8 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
+from shutil import get_terminal_size
+from textwrap import fill
 
 TICK = 0.1
 
@@ -12,6 +14,12 @@ TICK = 0.1
 def fancy() -> bool:
     """Whether there is a person in front of a terminal, and rich to draw with."""
     return sys.stdout.isatty() and find_spec("rich") is not None
+
+
+def paragraph(text: str, indent: str = "  ", bullet: str = "") -> None:
+    """Print some text in lines that can be read."""
+    width = min(100, get_terminal_size().columns)
+    print(fill(text, width, initial_indent=indent + bullet, subsequent_indent=indent + " " * len(bullet)))
 
 
 @asynccontextmanager
@@ -62,14 +70,17 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    drawn = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for number, column in enumerate(columns):
-        drawn.add_column(column, justify="right" if number else "left", style=None if number else "bold")
+    console = Console()
+    gap = int(console.width > 90)
+    drawn = Table(box=SIMPLE_HEAD, padding=(0, gap, 0, 0), show_edge=False)
+    drawn.add_column(columns[0], style="bold", min_width=max(len(row[0]) for row in rows))
+    for column in columns[1:]:
+        drawn.add_column(column, justify="right")
     for row in rows[:-1]:
         drawn.add_row(*row)
     drawn.add_section()
     drawn.add_row(*rows[-1], style="bold")
-    Console().print(drawn)
+    console.print(drawn)
 
 
 def _plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
