@@ -11,12 +11,13 @@ from askonce._protocols import AsyncCachedFunction, CachedDecorator, CachedFunct
 from askonce._types import Ttl
 from askonce.backends.interface import CacheInterface
 from askonce.engine import flow
+from askonce.engine.call import Call
 from askonce.engine.drivers import drive, drive_blocking
-from askonce.engine.function import Function, Slow
+from askonce.engine.function import Function, Serve
 from askonce.engine.naming import identity_of
 from askonce.engine.options import Options, check_text_or_number
 from askonce.methods import CachedCallable, CachedMethod, cached_method
-from askonce.signature import Arguments, Kind, describe, parameters_of
+from askonce.signature import Kind, describe, parameters_of
 from askonce.verbs import VERBS, verbs_of
 
 P = ParamSpec("P")
@@ -185,7 +186,7 @@ def _decorate_function(
         identity=identity,
         instance=instance,
         method=method,
-        slow=_SLOW,
+        serve=_SERVE,
         clock=time.monotonic,
     )
     return _dressed(function), function
@@ -202,12 +203,12 @@ def _dressed(function: Function) -> Any:
     return call
 
 
-def _slow_async(function: Function, arguments: Arguments) -> Any:
-    return drive(flow.answer(function, arguments))
+def _serve_async(call: Call) -> Any:
+    return drive(flow.serve(call))
 
 
-def _slow_sync(function: Function, arguments: Arguments) -> Any:
-    return drive_blocking(flow.answer(function, arguments))
+def _serve_sync(call: Call) -> Any:
+    return drive_blocking(flow.serve(call))
 
 
-_SLOW: Final[Mapping[Kind, Slow]] = {"async": _slow_async, "sync": _slow_sync}
+_SERVE: Final[Mapping[Kind, Serve]] = {"async": _serve_async, "sync": _serve_sync}

@@ -9,9 +9,10 @@ from askonce.backends.adapter import PlainStore, engine_store_of
 from askonce.backends.checks import checked_key, checked_ttl
 from askonce.backends.engine import EngineStore
 from askonce.backends.interface import CacheInterface
+from askonce.engine.call import Call
 from askonce.engine.drivers import drive, drive_blocking
 from askonce.engine.figures import Figures
-from askonce.engine.flow import Call, serve
+from askonce.engine.flow import serve
 from askonce.engine.function import reusable
 from askonce.signature import Arguments
 

@@ -7,38 +7,38 @@ text of the logic serves tasks and threads. ``drivers`` carries the steps out.
 import asyncio
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from askonce._types import MISS, Entry
 from askonce.backends.engine import EngineStore, Fence, Found, Sight
-from askonce.engine.figures import Figures
+from askonce.engine.call import Call, Source
 from askonce.engine.function import Function
 from askonce.flight import Flight, Landing, own_copy
 from askonce.isolation import isolated
 from askonce.signature import Arguments
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Invoke:
     """Run the function; answers what it returns, raises what it raises."""
 
-    function: "Source"
+    function: Source
     arguments: Arguments
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Home:
     """Ask which event loop would carry the work of a flight; answers ``None`` where the thread would."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Wait:
     """Wait for a flight that somebody else leads; answers its ``Landing``."""
 
     flight: Flight
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Launch:
     """Carry out the work of a flight where no caller can cancel it; answers its ``Landing``."""
 
@@ -48,14 +48,14 @@ class Launch:
     """Lands a flight whose work ended without a word."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class IsAnswer:
     """Ask whether an exception is the function's own, and not the cancellation of the task that runs it."""
 
     error: BaseException
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Remote:
     """Ask the tier behind memory: ``read``, ``write``, ``remove`` or ``invalidate_tags``."""
 
@@ -76,68 +76,15 @@ Step = Invoke | Home | Wait | Launch | IsAnswer | Remote
 Flow = Generator[Step, Any, Any]
 
 
-class Source(Protocol):
-    """What a call asks: a decorated function, or a factory that is given by hand."""
-
-    figures: Figures
-
-    @property
-    def joins(self) -> bool:
-        """Whether calls of one key share a computation."""
-        ...
-
-    @property
-    def isolates(self) -> bool:
-        """Whether a caller may change what it gets."""
-        ...
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The tags of all its answers."""
-        ...
-
-    def invoke(self, arguments: Arguments) -> Any:
-        """Run it."""
-        ...
-
-    def checked(self, answer: Any) -> Any:
-        """The answer, unless it cannot be given to a second caller."""
-        ...
-
-    def ttl_of(self, answer: Any, store: EngineStore) -> float | None:
-        """How long an answer may live, in seconds; ``None`` where it is not to be stored."""
-        ...
-
-    def admit(self, store: EngineStore, entry: Entry, arguments: Arguments) -> None:
-        """Have the next call find the entry faster, if it is safe."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One question to one cache."""
-
-    function: Source
-    store: EngineStore
-    key: str
-    arguments: Arguments
-
-
-def answer(function: Function, arguments: Arguments) -> Flow:
-    """Serve a call of a decorated function."""
-    store = function.store()
-    if not store.enabled:
-        function.figures.computed += 1
-        return (yield Invoke(function, arguments))
-    return (yield from serve(Call(function, store, function.keys.key(arguments), arguments)))
-
-
 def serve(call: Call) -> Flow:
     """Look, join, or lead, until there is an answer."""
+    if not call.store.enabled:
+        call.function.figures.computed += 1
+        return (yield Invoke(call.function, call.arguments))
     while True:
         entry = call.store.look(call.key)
         if entry is not None:
-            return _hit(call, entry)
+            return call.hit(entry)
         if not call.function.joins:
             return (yield from _alone(call))
         landing, led = yield from _fly(call, anew=False)
@@ -229,12 +176,6 @@ def sight(function: Function, arguments: Arguments) -> Flow:
     return Sight("backend", None, found.ttl, (), None)
 
 
-def _hit(call: Call, entry: Entry) -> Any:
-    call.function.figures.looked_up += 1
-    call.function.admit(call.store, entry, call.arguments)
-    return entry.value
-
-
 def _fly(call: Call, *, anew: bool) -> Generator[Step, Any, tuple[Landing, bool]]:
     """Wait for the flight of a key, leading it where there is none to join."""
     flight, leads = yield from _board(call, anew=anew)
@@ -316,7 +257,7 @@ def _alone(call: Call) -> Flow:
         if call.store.remote is not None:
             entry = yield from _read(call.store, fence, call.key)
             if entry is not None:
-                return _hit(call, entry)
+                return call.hit(entry)
         landing, _ = yield from _compute(call, fence)
     finally:
         call.store.close_fence(fence)
@@ -357,7 +298,7 @@ def _is_for(led: bool, landing: Landing) -> bool:
 
 def _passenger_value(call: Call, landing: Landing, *, led: bool) -> Any:
     if isinstance(landing.value, Entry):  # found by the leader's second look
-        return _hit(call, landing.value)
+        return call.hit(landing.value)
     if not led:
         call.function.figures.joined += 1
     if landing.error is not None:

@@ -4,13 +4,14 @@ import inspect
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from askonce._logging import get_logger
 from askonce._types import Clock, Entry, Ttl
 from askonce.backends.adapter import engine_store_of
 from askonce.backends.engine import EngineStore, Names
 from askonce.backends.interface import CacheInterface
+from askonce.engine.call import Call
 from askonce.engine.figures import Figures
 from askonce.engine.hitpath import HitPath, Plan, admissible, build
 from askonce.engine.keying import KeyMaker
@@ -22,8 +23,8 @@ from askonce.keys import TEXT_HASH_THRESHOLD
 from askonce.signature import Arguments, Kind, Signature, describe, kind_of, signature_of
 from askonce.ttl import parse_ttl
 
-Slow = Callable[["Function", Arguments], Any]
-"""Serves a call that the fast index does not know."""
+Serve = Callable[[Call], Any]
+"""Serves a call whose answer is not in memory."""
 
 
 class Function:
@@ -47,7 +48,7 @@ class Function:
         identity: Identity,
         instance: str | None,
         method: bool,
-        slow: Mapping[Kind, Slow],
+        serve: Mapping[Kind, Serve],
         clock: Clock,
     ) -> None:
         self.wrapped = wrapped
@@ -68,7 +69,7 @@ class Function:
             identity=identity,
         )
         self.tags = (f"askonce.function:{name}", f"askonce.operation:{options.operation or name}")
-        self.path: HitPath = self._build_path(instance, slow[self.kind], method=method, clock=clock)
+        self.path: HitPath = self._build_path(instance, serve[self.kind], method=method, clock=clock)
         self.figures = Figures(self.path.hits)
         self.joins = options.single_flight is not None
         self.isolates = options.isolate
@@ -81,7 +82,7 @@ class Function:
     def _build_path(
         self,
         instance: str | None,
-        slow: "Slow",
+        serve: Serve,
         *,
         method: bool,
         clock: Clock,
@@ -100,7 +101,7 @@ class Function:
             and not callable(self.options.cache)
             and not self._identity.may_change,
         )
-        return build(plan, clock, lambda arguments: slow(self, arguments))
+        return build(plan, clock, self.find, serve)
 
     # --- its cache
 
@@ -203,19 +204,44 @@ class Function:
 
     # --- its fast index
 
+    def find(self, arguments: Arguments) -> tuple[Any, Call | None]:
+        """Look a call up by its key: the answer and ``None``, or anything and the call to be served."""
+        store = self._store or self._bind()
+        if not store.enabled:
+            return None, Call(self, store, "", arguments)
+        call = Call(self, store, self.keys.key(arguments), arguments)
+        entry = store.look(call.key)
+        return (None, call) if entry is None else (call.hit(entry), None)
+
     def admit(self, store: EngineStore, entry: Entry, arguments: Arguments) -> None:
         """Let the next call with these arguments find the entry in the index, if it is safe."""
-        if self._store is not store or self.path.index_key is None:
+        known = entry.index_key
+        if known is REFUSED or self.path.index_key is None or self._is_indexed(entry, known):
             return
         try:
             index_key = self.path.index_key(arguments)
         except Exception:  # noqa: BLE001  a __cache_key__ of the user's, which the key itself has called
             return
-        if index_key is not None and admissible(index_key):
-            store.admit(entry, self.path.index, index_key)
-        elif not self._minds_long_texts and any(map(_is_long_text, arguments)):
+        if index_key is None or not admissible(index_key):
+            self._refuse(entry, arguments)
+            return
+        with self._binding:  # no view of a cache that the function has left
+            if self._store is store:
+                store.admit(entry, self.path.index, index_key)
+
+    def _is_indexed(self, entry: Entry, index_key: tuple[Any, ...] | None) -> bool:
+        return index_key is not None and self.path.index.get(index_key) is entry
+
+    def _refuse(self, entry: Entry, arguments: Arguments) -> None:
+        """Keep an entry out of the index for good; all calls of its key have such arguments."""
+        entry.index_key = REFUSED
+        if not self._minds_long_texts and any(map(_is_long_text, arguments)):
             self._minds_long_texts = True
             self.path.mind_long_texts()
+
+
+REFUSED: Final[tuple[Any, ...]] = (object(),)
+"""The ``index_key`` of an entry that no fast index may have."""
 
 
 def reusable(answer: Any, where: str) -> Any:

@@ -2,8 +2,8 @@
 
 A hit is one look into a dictionary, the *fast index*, by a tuple of the arguments and their classes
 (``1``, ``1.0`` and ``True`` are equal, their classes are not), one look at the clock, and two stores. It
-encodes nothing and hashes no text that Python has not hashed. Whatever the index does not know goes to
-``slow`` with the arguments in the order of the signature.
+encodes nothing and hashes no text that Python has not hashed. Whatever the index does not know is looked up
+by its key (``find``), and what is not in memory is served by the engine (``serve``).
 
 The index is a view of the cache: it holds the cache's own entries, and an entry that leaves the cache is
 dead (``until``) and leaves the index with it. Only what is equal exactly when its key is equal may enter,
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from askonce._types import Clock, Entry
+from askonce.engine.call import Call
 from askonce.keys import TEXT_HASH_THRESHOLD
 from askonce.signature import (
     Arguments,
@@ -80,12 +81,24 @@ class Plan:
     indexed: bool = True
 
 
-def build(plan: Plan, clock: Clock, slow: Callable[[Arguments], Any]) -> HitPath:
-    """Generate the wrapper of a function and everything that shares its state."""
+def build(
+    plan: Plan,
+    clock: Clock,
+    find: Callable[[Arguments], tuple[Any, Call | None]],
+    serve: Callable[[Call], Any],
+) -> HitPath:
+    """Generate the wrapper of a function and everything that shares its state.
+
+    Args:
+        plan: what the code depends on.
+        clock: monotonic seconds, of the cache whose entries the index will hold.
+        find: looks a call up by its key; the answer and ``None``, or anything and the call.
+        serve: finds or computes the answer of a call; awaited where the function is.
+    """
     index: Index = {}
     names = _Names.beside(plan.parameters)
     make = generate(_source(plan, names), names.builtins(), "make")
-    call, long_call, bound, long_bound, index_key, hits, set_clock = make(index, clock, slow)
+    call, long_call, bound, long_bound, index_key, hits, set_clock = make(index, clock, find, serve)
     wrappers = [(call, long_call, plan.parameters)]
     if bound is not None:
         wrappers.append((bound, long_bound, plan.parameters[1:]))
@@ -109,7 +122,7 @@ def _source(plan: Plan, names: "_Names") -> str:
     key = _index_key(plan, names)
     results = (names.call, names.long_call, names.bound, names.long_bound, names.key, names.read, names.set)
     lines = [
-        f"def make({names.table}, {names.clock}, {names.slow}):",
+        f"def make({names.table}, {names.clock}, {names.find}, {names.serve}):",
         f"    {names.hits} = 0.0",
         *_wrapper(plan, names, names.call, key, long_texts=False),
         *_wrapper(plan, names, names.long_call, key, long_texts=True),
@@ -130,7 +143,10 @@ class _Names(NamedTuple):
 
     table: str
     clock: str
-    slow: str
+    find: str
+    serve: str
+    answer: str
+    question: str
     hits: str
     entry: str
     now: str
@@ -208,9 +224,14 @@ _AWAIT: dict[Kind, str] = {"async": "await ", "sync": ""}
 
 
 def _body(plan: Plan, names: _Names, key: str | None, *, long_texts: bool) -> list[str]:
-    miss = f"        return {_AWAIT[plan.kind]}{names.slow}({listing(plan.parameters)})"
+    by_key = [
+        f"        {names.answer}, {names.question} = {names.find}({listing(plan.parameters)})",
+        f"        if {names.question} is None:",
+        f"            return {names.answer}",
+        f"        return {_AWAIT[plan.kind]}{names.serve}({names.question})",
+    ]
     if key is None:
-        return [miss]
+        return by_key
     condition = _condition(plan, names, long_texts=long_texts)
     return [
         f"        nonlocal {names.hits}",
@@ -226,7 +247,7 @@ def _body(plan: Plan, names: _Names, key: str | None, *, long_texts: bool) -> li
         # a comparison that fails. What is wrong for good is wrong in the slow path as well.
         f"        except {names.error}:",
         "            pass",
-        miss,
+        *by_key,
     ]
 
 
