@@ -45,6 +45,9 @@ def test_scalars_differ_from_pythons_own_and_by_dtype():
         np.datetime64("2024-01-01"),
         np.datetime64("2024-01-01", "s"),
     )
+    assert differ(
+        np.int64(1), np.uint64(1), np.timedelta64(1, "s"), np.timedelta64(1, "m"), np.datetime64(1, "s")
+    )
     assert same(np.float64(1), np.arange(3.0)[1])
 
 

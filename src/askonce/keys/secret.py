@@ -23,11 +23,10 @@ def default_encoder() -> Encoder:
         ConfigurationError: the file cannot be read.
     """
     global _encoder  # noqa: PLW0603
-    if _encoder is None:
-        with _lock:
-            if _encoder is None:
-                _encoder = Encoder(_secret())
-    return _encoder
+    with _lock:
+        if _encoder is None:
+            _encoder = Encoder(_secret())
+        return _encoder
 
 
 def reset_default_encoder() -> None:
