@@ -1,5 +1,6 @@
 """What the verbs of a decorated function answer."""
 
+import math
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -38,9 +39,9 @@ class CacheInfo:
 
     @property
     def hit_ratio(self) -> float:
-        """The share of calls that did not run the function, 0 to 1; 0 before the first call."""
+        """The share of calls that were served from the cache, 0 to 1; 0 before the first call."""
         calls = self.hits + self.misses + self.joined
-        return (self.hits + self.joined) / calls if calls else 0.0
+        return self.hits / calls if calls else 0.0
 
     def __await__(self) -> Generator[Any, None, Self]:
         """Answer itself at once."""
@@ -97,10 +98,20 @@ class Explanation:
         lines = [head, f"  key        {self.key}"]
         lines += [f"  {name:<10} {part}" for name, part in self.parts.items()]
         if self.hit:
-            lines.append(f"  age        {_seconds(self.age)}, {_seconds(self.remaining)} to live")
-            lines.append(f"  tags       {', '.join(self.tags) or 'none'}")
+            lines.append(f"  age        {_seconds(self.age)}, to live {_seconds(self.remaining)}")
+            lines += [f"  tags       {', '.join(self.tags)}"] if self.tags else []
         return "\n".join(lines)
 
 
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
+
+
 def _seconds(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.1f} s"
+    if value is None:
+        return "unknown"
+    if value == math.inf:
+        return "for ever"
+    for size, unit in _UNITS:
+        if value >= size:
+            return f"{value / size:.1f} {unit}"
+    return f"{value:.1f} s"

@@ -3,11 +3,12 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from askonce._types import MISS
+from askonce.backends.engine import Sight
 from askonce.engine import flow
 from askonce.engine.drivers import drive, drive_blocking
 from askonce.engine.function import Function
@@ -41,7 +42,7 @@ class _Verbs:
         figures = self._function.figures
         return CacheInfo(
             hits=figures.hits(),
-            misses=figures.misses(),
+            misses=figures.computed,
             joined=figures.joined,
             stale=figures.stale,
             errors=figures.errors,
@@ -55,13 +56,21 @@ class _Verbs:
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         return self._function.signature.bind(*self._bound, *args, **kwargs)
 
-    def _explanation(self, arguments: Arguments, sight: Any) -> Explanation:
+    def _explanation(self, arguments: Arguments, sight: Sight) -> Explanation:
         keys = self._function.keys
         parts = {
-            name: f"{cls}, {len(encoded)} bytes, {keys.digest(encoded)[:12]}"
-            for name, (cls, encoded) in keys.parts(arguments).items()
+            name: f"{_described(value)}, {keys.digest(encoded)[:12]}"
+            for name, (value, encoded) in keys.parts(arguments).items()
         }
-        return Explanation(keys.key(arguments), parts, *sight)
+        tags = tuple(tag for tag in sight.tags if tag not in self._function.tags)
+        return Explanation(keys.key(arguments), parts, *sight._replace(tags=tags))
+
+
+def _described(value: Any) -> str:
+    """The class of a value and its size, where it has one."""
+    name = type(value).__qualname__
+    unit = "characters" if isinstance(value, str) else "bytes" if isinstance(value, bytes) else "items"
+    return f"{name}, {len(value)} {unit}" if isinstance(value, Sized) else name
 
 
 class AsyncVerbs(_Verbs):

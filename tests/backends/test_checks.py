@@ -55,8 +55,3 @@ def test_tags_are_taken_once_and_in_order():
 def test_tags_that_are_no_list_of_texts_are_refused(tags):
     with pytest.raises(TypeError, match="write \\[tag\\]|convert it with str"):
         checked_tags(tags)
-
-
-def test_tags_of_decorated_functions_are_reserved():
-    with pytest.raises(ValueError, match="cannot begin with '@'"):
-        checked_tags(["fine", "@mine"])

@@ -250,7 +250,7 @@ def test_explain_tells_of_a_hit(ask, clock):
     assert seen.key == ask.key(1)
     text = str(seen)
     assert text.startswith("hit in memory")
-    assert "30.0 s, 70.0 s to live" in text
+    assert "30.0 s, to live 1.2 min" in text
 
 
 def test_explain_tells_what_each_argument_added_but_not_the_argument(ask):

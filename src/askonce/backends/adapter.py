@@ -33,7 +33,7 @@ def engine_store_of(cache: CacheInterface) -> EngineStore:
         return cast("EngineStore", adapter)
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _adapters: "weakref.WeakKeyDictionary[CacheInterface, PlainStore]" = weakref.WeakKeyDictionary()
 
 
@@ -45,10 +45,21 @@ class PlainStore:
         self.default_ttl: float = getattr(cache, "default_ttl", 3600.0)
         self.enabled = True
         self.operation_ttls: Mapping[str, float] = getattr(cache, "operation_ttls", MappingProxyType({}))
-        self.flights = Flights()
+        self.flights = Flights(self)
         self.names = Names()
         self.remote = PlainTier(weakref.ref(cache))
         self._fences = Fences()
+
+    def hold(self) -> None:
+        """Let nobody write until ``release``."""
+        _lock.acquire()
+
+    def release(self, *, child: bool) -> None:
+        """Let writers in again; in a forked child, forget the fills of the parent."""
+        if child:
+            self._fences.forget_all()
+            self.remote.forget_all()
+        _lock.release()
 
     def look(self, key: str) -> Entry | None:
         """Nothing: the backend has to be asked."""
@@ -182,6 +193,10 @@ class PlainTier:
         """``invalidate_tags`` for threads."""
         self._cache.sync.invalidate_tags(*tags)
 
+    def forget_all(self) -> None:
+        """Forget the writes that were under way."""
+        self._writes.clear()
+
     def _undone(self, fence: Fence) -> "asyncio.Task[None]":
         """Take a value away again in a task of its own: the writer may be cancelled meanwhile."""
 
@@ -203,10 +218,11 @@ class PlainTier:
 
     def _end(self, fence: Fence) -> None:
         with _lock:
-            writes = self._writes[fence.key]
-            writes.remove(fence)
+            writes = self._writes.get(fence.key, [])
+            if fence in writes:
+                writes.remove(fence)
             if not writes:
-                del self._writes[fence.key]
+                self._writes.pop(fence.key, None)
 
     def _is_being_undone(self, key: str) -> bool:
         """Whether a write that was invalidated on its way may stand in the backend at the moment."""

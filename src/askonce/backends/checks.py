@@ -63,7 +63,6 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
     Raises:
         TypeError: for a bare text, or a tag that is no text.
-        ValueError: for a tag that begins with ``@``: those belong to decorated functions.
     """
     if isinstance(tags, str | bytes):
         raise TypeError(f"tags is a list of texts, not one {type(tags).__name__}; write [tag]")
@@ -71,6 +70,4 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
     for tag in unique:
         if not isinstance(tag, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"a tag is text, not {type(tag).__name__}; convert it with str()")
-        if tag.startswith("@"):
-            raise ValueError("a tag cannot begin with '@', which decorated functions use; name it otherwise")
     return unique

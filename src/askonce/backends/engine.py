@@ -194,5 +194,5 @@ class HitSource(Protocol):
         ...
 
     def misses(self) -> float:
-        """Misses so far."""
+        """Look-ups so far that found nothing."""
         ...

@@ -52,6 +52,12 @@ class Fences:
             if not unique.isdisjoint(fence.tags):
                 fence.broken = True
 
+    def forget_all(self) -> None:
+        """Break and close every fence."""
+        self.break_all()
+        self._by_key.clear()
+        self._open.clear()
+
     def break_all(self) -> None:
         """Break every fence."""
         for fence in self._open:

@@ -8,9 +8,13 @@ from typing import Any, ClassVar, Self
 from askonce._types import MISS, Ttl
 from askonce.backends.sync import SyncCache
 
+def _without_engine(cache: "CacheInterface", key: str, factory: Any, ttl: Any) -> Any:
+    raise RuntimeError("get_or_set needs the whole package; import askonce")
+
+
 # Flights are the engine's, which stands above: it puts its part in here (``engine/byhand.py``).
-get_or_set: Callable[["CacheInterface", str, Any, Any], Coroutine[Any, Any, Any]]
-get_or_set_blocking: Callable[["CacheInterface", str, Any, Any], Any]
+get_or_set: Callable[["CacheInterface", str, Any, Any], Coroutine[Any, Any, Any]] = _without_engine
+get_or_set_blocking: Callable[["CacheInterface", str, Any, Any], Any] = _without_engine
 
 
 class CacheInterface(ABC):
@@ -52,7 +56,7 @@ class CacheInterface(ABC):
             Whether it was stored.
 
         Raises:
-            ValueError: for a ttl of 0, below 0 or NaN, and for a tag that begins with ``@``.
+            ValueError: for a ttl of 0, below 0 or NaN.
         """
 
     @abstractmethod

@@ -54,7 +54,7 @@ class MemoryStore:
         self.clock = clock
         self.default_ttl = default_ttl
         self.operation_ttls = operation_ttls
-        self.flights: Final = Flights()
+        self.flights: Final = Flights(self)
         self.names: Final = Names()
         self.max_size: Final = max_size
         self.max_bytes: Final = max_bytes
@@ -75,6 +75,17 @@ class MemoryStore:
     def engine_store(self) -> "MemoryStore":
         """This cache, as the engine sees it."""
         return self
+
+    def hold(self) -> None:
+        """Let nobody write until ``release``."""
+        self._lock.acquire()
+
+    def release(self, *, child: bool) -> None:
+        """Let writers in again; in a forked child, forget the fills of the parent."""
+        if child:
+            self._fences.forget_all()
+            self._tags.forget(self._fences.oldest_version())
+        self._lock.release()
 
     def look(self, key: str) -> Entry | None:
         """The fresh entry of a key, marked as used, or ``None``."""

@@ -33,5 +33,5 @@ class Figures:
         return int(self._indexed_hits()) + self.looked_up
 
     def misses(self) -> int:
-        """Calls that ran the function."""
-        return self.computed
+        """Calls that found nothing: those that ran the function, and those that waited for such a run."""
+        return self.computed + self.joined

@@ -85,15 +85,15 @@ class KeyMaker:
             raise self._located(error, encoder, arguments) from None
         return self._label + encoder.digest(own + b"".join(parts))
 
-    def parts(self, arguments: Arguments) -> dict[str, tuple[str, bytes]]:
-        """What each argument adds to the key: its class and its encoding."""
+    def parts(self, arguments: Arguments) -> dict[str, tuple[Any, bytes]]:
+        """What each argument adds to the key: its value, and how that is encoded."""
         encoder, _ = self._prepared
         if self._source is not None:
             value = self._source(arguments)
-            return {"key": (type(value).__qualname__, encoder.encode(value))}
+            return {"key": (value, encoder.encode(value))}
         return {
             self._signature.names[position]: (
-                type(arguments[position]).__qualname__,
+                arguments[position],
                 self._encode(encoder, position, arguments),
             )
             for position in self._positions

@@ -29,6 +29,18 @@ class Ticket(Protocol):
         ...
 
 
+class Guarded(Protocol):
+    """The cache that flights belong to: it goes through a fork whole, or not at all."""
+
+    def hold(self) -> None:
+        """Finish what is being written, and let nobody write until ``release``."""
+        ...
+
+    def release(self, *, child: bool) -> None:
+        """Let writers in again; in the child nobody goes on with the fills that were under way."""
+        ...
+
+
 class Landing(NamedTuple):
     """How a flight ended.
 
@@ -105,10 +117,15 @@ current_flight: ContextVar[Flight | None] = ContextVar("askonce_current_flight",
 
 
 class Flights:
-    """The flights of one cache, at most one per key that can be joined."""
+    """The flights of one cache, at most one per key that can be joined.
 
-    def __init__(self) -> None:
+    Args:
+        cache: what they belong to, kept by a weak reference.
+    """
+
+    def __init__(self, cache: Guarded) -> None:
         self._flights: dict[str, Flight] = {}
+        self._cache = weakref.ref(cache)
         _tables.add(self)
 
     def __len__(self) -> int:
@@ -202,14 +219,34 @@ _lock = threading.RLock()
 _tables: "weakref.WeakSet[Flights]" = weakref.WeakSet()
 
 
-def _start_anew_after_fork() -> None:
-    # The threads and loops that carried these flights do not exist in the child.
-    global _lock  # noqa: PLW0603
-    _lock = threading.RLock()
-    for table in list(_tables):
-        table._flights.clear()
-    current_flight.set(None)
+class _Fork:
+    """Holds everything still while the process forks, in the order in which a call takes the locks."""
+
+    def __init__(self) -> None:
+        self._tables: list[Flights] = []
+        self._caches: list[Guarded] = []
+
+    def before(self) -> None:
+        _lock.acquire()
+        self._tables = list(_tables)
+        self._caches = [cache for table in self._tables if (cache := table._cache()) is not None]
+        for cache in self._caches:
+            cache.hold()
+
+    def after(self, *, child: bool = False) -> None:
+        for cache in self._caches:
+            cache.release(child=child)
+        if child:  # the threads and loops that carried these flights do not exist here
+            for table in self._tables:
+                table._flights.clear()
+            current_flight.set(None)
+        self._tables, self._caches = [], []
+        _lock.release()
+
+    def after_in_child(self) -> None:
+        self.after(child=True)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew_after_fork)
+    _fork = _Fork()
+    os.register_at_fork(before=_fork.before, after_in_parent=_fork.after, after_in_child=_fork.after_in_child)
