@@ -56,10 +56,9 @@ class Play:
         floor = self.model.floor[key]
         try:
             answer = await self.f(key)
-        except Failure as failure:
-            assert failure.args[0] in (key, 0)
-        else:
-            self.model.check(key, floor, answer)
+        except Failure:
+            return
+        self.model.check(key, floor, answer)
 
     async def peek(self, key):
         floor = self.model.floor[key]
