@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from askonce import InMemoryCache, cached
+from askonce.keys import TEXT_HASH_THRESHOLD
 from askonce.testing import ManualClock
 
 
@@ -64,6 +65,16 @@ class Meta(type):
 
     def __hash__(cls):
         return 1
+
+
+class Unhashable(type):
+    """A metaclass whose classes cannot be looked up."""
+
+    def __hash__(cls):
+        raise RuntimeError("no hash")
+
+
+class Silent(metaclass=Unhashable): ...
 
 
 class Left(metaclass=Meta): ...
@@ -155,6 +166,28 @@ def test_exact_scalars_are_served_by_the_index(value):
     ask, _ = make()
     ask(value), ask(value)
     assert len(index_of(ask)) == 1
+
+
+def test_what_the_index_knows_is_not_looked_up_by_key():
+    """The first hit is; all later ones are the index's own."""
+    ask, _ = make()
+    figures = ask.key.__self__._function.figures
+    for _ in range(5):
+        ask("text")
+    assert (figures.looked_up, ask.cache_info().hits) == (1, 4)
+    for _ in range(5):
+        ask("x" * 1001)
+    assert figures.looked_up == 5
+    for _ in range(5):
+        ask("text")
+    assert (figures.looked_up, ask.cache_info().hits) == (5, 13)
+
+
+def test_a_class_that_cannot_be_hashed_is_cached_all_the_same():
+    ask, _ = make(lambda value: value.__name__)
+    for _ in range(4):
+        assert ask(Silent) == "Silent"
+    assert (ask.cache_info().misses, index_of(ask)) == (1, {})
 
 
 @pytest.mark.parametrize(
@@ -404,6 +437,7 @@ def test_short_texts_go_on_through_the_index_after_long_ones():
     for value in ("x" * 1001, "x" * 1001, "short", "short", "y" * 1001):
         ask(value)
     assert [key[0] for key in index_of(ask)] == ["short"]
+    assert TEXT_HASH_THRESHOLD in ask.__code__.co_consts
 
 
 def test_a_method_minds_long_texts_as_well():
