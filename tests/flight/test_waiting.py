@@ -1,0 +1,153 @@
+"""Waiting for a flight: in its own loop, in another one, in a thread."""
+
+import asyncio
+import threading
+
+import pytest
+
+from askonce.backends.engine import Fence
+from askonce.flight import Flights, Landing, wait, wait_blocking
+from askonce.flight.waiting import LoopTicket
+
+LANDED = Landing("answer")
+
+
+class Cache:
+    def hold(self):
+        pass
+
+    def release(self, *, child):
+        pass
+
+
+CACHE = Cache()
+
+
+@pytest.fixture
+def flights():
+    return Flights(CACHE)
+
+
+def flight_of(flights, home=None):
+    return flights.board("k", lambda: Fence("k", (), 0), home=home)[0]
+
+
+async def settle():
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_a_flight_that_has_landed_is_not_waited_for(flights):
+    """Its landing is there at once, for tasks and threads."""
+    flight = flight_of(flights)
+    flights.land(flight, LANDED)
+    assert asyncio.run(wait(flight)) is LANDED
+    assert wait_blocking(flight) is LANDED
+
+
+def test_a_task_waits_on_its_own_loop(flights):
+    """It sleeps until the landing, and nothing looks after it by the clock meanwhile."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        flight = flight_of(flights, loop)
+        waiting = asyncio.create_task(wait(flight))
+        await settle()
+        assert not waiting.done()
+        assert not loop._scheduled
+        flights.land(flight, LANDED)
+        assert await waiting is LANDED
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("home", ["thread", "loop"])
+def test_a_task_waits_for_what_happens_elsewhere(flights, home):
+    """A flight of a thread, or of the loop of another thread, wakes the task across."""
+    other = asyncio.new_event_loop()
+    runner = threading.Thread(target=other.run_forever)
+    runner.start()
+    flight = flight_of(flights, other if home == "loop" else None)
+
+    async def main():
+        waiting = asyncio.create_task(wait(flight))
+        await settle()
+        threading.Thread(target=flights.land, args=(flight, LANDED)).start()
+        return await waiting
+
+    assert asyncio.run(main()) is LANDED
+    other.call_soon_threadsafe(other.stop)
+    runner.join()
+    other.close()
+
+
+def test_a_thread_waits(flights):
+    """It is woken by the landing."""
+    flight = flight_of(flights)
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(wait_blocking(flight)))
+    thread.start()
+    while not flight.tickets:
+        pass
+    flights.land(flight, LANDED)
+    thread.join(30)
+    assert answers == [LANDED]
+
+
+def test_a_cancelled_wait_leaves_no_ticket(flights):
+    """Whoever waits no longer is forgotten; the others are not."""
+
+    async def main():
+        flight = flight_of(flights, asyncio.get_running_loop())
+        leaving, staying = (asyncio.create_task(wait(flight)) for _ in range(2))
+        await settle()
+        leaving.cancel()
+        await settle()
+        assert len(flight.tickets) == 1
+        flights.land(flight, LANDED)
+        assert await staying is LANDED
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_lost_loop_is_given_up(flights, monkeypatch, closed):
+    """A flight whose loop stopped or closed answers nobody: tasks and threads lead anew."""
+    monkeypatch.setattr("askonce.flight.waiting.GLANCE", 0.001)
+    other = asyncio.new_event_loop()
+    flight = flight_of(flights, other)
+    if closed:
+        other.close()
+    assert asyncio.run(wait(flight)).retry
+    assert wait_blocking(flight).retry
+    assert flight.tickets == {}
+    other.close()
+
+
+def test_a_closed_loop_is_given_up_at_once(flights, monkeypatch):
+    """It cannot come back, so there is nothing to wait for."""
+    monkeypatch.setattr("askonce.flight.waiting.GLANCE", 3600)
+    other = asyncio.new_event_loop()
+    flight = flight_of(flights, other)
+    other.close()
+    assert asyncio.run(wait(flight)).retry
+
+
+def test_waking_those_who_are_gone_does_no_harm():
+    """A task that was cancelled in the same turn, a loop that was closed."""
+    loop = asyncio.new_event_loop()
+
+    async def main():
+        cancelled = LoopTicket()
+        cancelled.future.cancel()
+        cancelled.wake()
+        kept = LoopTicket()
+        kept.wake()
+        kept.wake()
+        await kept.future
+        return LoopTicket()
+
+    ticket = loop.run_until_complete(main())
+    loop.close()
+    ticket.wake()
+    assert not ticket.future.done()
