@@ -1,11 +1,12 @@
 """askonce: decorator-first memoization. The same question is never paid for twice."""
 
+# Two modules are imported for what they put in place: the process default, and get_or_set.
 from askonce._types import FOREVER, MISS
 from askonce.backends.interface import CacheInterface
 from askonce.backends.memory import InMemoryCache
-from askonce.config import default_cache as _default_cache  # noqa: F401  gives the process its default
+from askonce.config import default_cache as _default_cache  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from askonce.decorators import ai_cached, cached
-from askonce.engine import byhand as _byhand  # noqa: F401  gives caches their get_or_set
+from askonce.engine import byhand as _byhand  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from askonce.engine.registry import get_default_cache, register_cache, set_default_cache
 from askonce.exceptions import (
     BackendError,

@@ -5,7 +5,7 @@ import functools
 import inspect
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from typing import Any, Final, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Final, Literal, ParamSpec, TypeVar, cast, overload
 
 from askonce._protocols import AsyncCachedFunction, CachedDecorator, CachedFunction
 from askonce._types import Ttl
@@ -75,8 +75,7 @@ def cached(function: Any = None, /, **options: Any) -> Any:
         TypeError: there is no such option, or what is decorated cannot be cached.
     """
     if function is None:
-        _options("cached", _OPTIONS, options)
-        return lambda function: cached(function, **options)
+        return functools.partial(_decorate, options=_options("cached", _OPTIONS, options))
     return _decorate(function, _options("cached", _OPTIONS, options))
 
 
@@ -119,8 +118,7 @@ def ai_cached(function: Any = None, /, **options: Any) -> Any:
         TypeError: there is no such option, or what is decorated cannot be cached.
     """
     if function is None:
-        _options("ai_cached", _AI_OPTIONS, options)
-        return lambda function: ai_cached(function, **options)
+        return functools.partial(_decorate, options=_options("ai_cached", _AI_OPTIONS, options))
     return _decorate(function, _options("ai_cached", _AI_OPTIONS, options))
 
 
@@ -146,7 +144,8 @@ def _unknown_option(decorator: str, name: str, known: tuple[str, ...]) -> str:
 
 def _decorate(target: Any, options: Options) -> Any:
     if isinstance(target, staticmethod):
-        return staticmethod(_decorate_function(target.__func__, options, method=False)[0])
+        function = cast("Any", target).__func__
+        return staticmethod(_decorate_function(function, options, method=False)[0])
     if isinstance(target, classmethod):
         return _decorate_method(target.__func__, options, binds_class=True)
     if not callable(target) or isinstance(target, type):

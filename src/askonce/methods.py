@@ -8,13 +8,18 @@ import inspect
 import sys
 from collections.abc import Callable
 from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
 from askonce.engine.function import Function
 from askonce.engine.instances import cannot_become_value_type, is_identified, no_identity
 from askonce.verbs import VERBS, verbs_of
+
+if TYPE_CHECKING:
+    _Proxy = wrapt.ObjectProxy[Any]
+else:
+    _Proxy = wrapt.ObjectProxy  # generic in its stubs only
 
 
 class BoundCached:
@@ -80,7 +85,7 @@ def cached_method(
 def _instance_binder(call: Any, bound: type[BoundCached]) -> Callable[..., Any]:
     new: Callable[[type[BoundCached]], BoundCached] = object.__new__
 
-    def __get__(self: CachedMethod, instance: Any, owner: type | None = None) -> Any:  # noqa: ARG001, N807
+    def __get__(self: CachedMethod, instance: Any, owner: type | None = None) -> Any:  # noqa: N807
         if instance is None:
             return call
         method = new(bound)
@@ -90,10 +95,10 @@ def _instance_binder(call: Any, bound: type[BoundCached]) -> Callable[..., Any]:
     return __get__
 
 
-def _class_binder(call: Any, bound: type[BoundCached]) -> Callable[..., Any]:  # noqa: ARG001
+def _class_binder(call: Any, bound: type[BoundCached]) -> Callable[..., Any]:
     new: Callable[[type[BoundCached]], BoundCached] = object.__new__
 
-    def __get__(self: CachedMethod, instance: Any, owner: type | None = None) -> Any:  # noqa: ARG001, N807
+    def __get__(self: CachedMethod, instance: Any, owner: type | None = None) -> Any:  # noqa: N807
         method = new(bound)
         method.__self__ = type(instance) if owner is None else owner
         return method
@@ -101,7 +106,7 @@ def _class_binder(call: Any, bound: type[BoundCached]) -> Callable[..., Any]:  #
     return __get__
 
 
-class CachedMethod(wrapt.ObjectProxy):  # type: ignore[type-arg]
+class CachedMethod(_Proxy):
     """What stands in the class: to all eyes the cached function itself, and a descriptor."""
 
     def __init__(self, call: Any, function: Function, instance: str | None) -> None:
@@ -153,7 +158,7 @@ def _call_through(bound: BoundCached, /, *args: Any, **kwargs: Any) -> Any:
     return bound._call(bound.__self__, *args, **kwargs)
 
 
-class CachedCallable(wrapt.ObjectProxy):  # type: ignore[type-arg]
+class CachedCallable(_Proxy):
     """A callable object whose calls are cached; all else is the object's own."""
 
     def __init__(self, wrapped: Any, call: Any) -> None:

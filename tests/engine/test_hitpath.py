@@ -183,6 +183,18 @@ def test_what_the_index_knows_is_not_looked_up_by_key():
     assert (figures.looked_up, ask.cache_info().hits) == (5, 13)
 
 
+@pytest.mark.parametrize("now", [-1e9, 0.0, 1e12])
+def test_the_index_reads_the_clock_of_the_cache(now):
+    """Whatever it says, and however far it is from the machine's own."""
+    clock = ManualClock(now)
+    ask, _ = make(clock=clock, ttl=10)
+    for _ in range(5):
+        ask(1)
+    assert ask.key.__self__._function.figures.looked_up == 1
+    clock.advance(10)
+    assert [ask(1), ask(1), ask(1)] == [1, 1, 1]
+
+
 def test_a_class_that_cannot_be_hashed_is_cached_all_the_same():
     ask, _ = make(lambda value: value.__name__)
     for _ in range(4):

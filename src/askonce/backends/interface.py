@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from askonce._types import MISS, Ttl
 from askonce.backends.sync import SyncCache
 
+
 def _without_engine(cache: "CacheInterface", key: str, factory: Any, ttl: Any) -> Any:
     raise RuntimeError("get_or_set needs the whole package; import askonce")
 

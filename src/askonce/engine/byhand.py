@@ -1,7 +1,7 @@
 """``get_or_set``: the flights and fences of decorated functions for a factory that is given by hand."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, cast
 
 from askonce._types import Entry
 from askonce.backends import interface
@@ -20,9 +20,9 @@ from askonce.signature import Arguments
 class Factory:
     """A factory as the engine sees it: a function without arguments, options or figures of its own."""
 
-    joins: Final = True
-    isolates: Final = True
-    tags: Final[tuple[str, ...]] = ()
+    joins = True
+    isolates = True
+    tags: tuple[str, ...] = ()
 
     def __init__(self, make: Callable[[], Any], ttl: float, *, awaits: bool) -> None:
         self._make = make
@@ -36,7 +36,7 @@ class Factory:
 
     async def _awaited(self) -> Any:
         value = self._make()
-        return await value if isinstance(value, Awaitable) else value
+        return await cast("Awaitable[Any]", value) if isinstance(value, Awaitable) else value
 
     def checked(self, answer: Any) -> Any:
         """The answer, unless it can be used only once."""

@@ -1,10 +1,10 @@
 """The state of one decorated function: its options, its keys, its cache, its figures."""
 
-import inspect
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any, Final
+from types import CoroutineType
+from typing import Any, Final, cast
 
 from askonce._logging import get_logger
 from askonce._types import Clock, Entry, Ttl
@@ -65,6 +65,7 @@ class Function:
             ignore=options.ignore,
             version=options.version,
             instance=instance,
+            method=method,
             parts=options.parts,
             identity=identity,
         )
@@ -250,11 +251,12 @@ def reusable(answer: Any, where: str) -> Any:
     Raises:
         TypeError: it is a coroutine, another awaitable, or an iterator.
     """
-    if isinstance(answer, _ONE_SHOT):
-        if inspect.iscoroutine(answer):
-            answer.close()  # nobody will await it
-        raise TypeError(f"{where} returned a {type(answer).__name__}, which can be used only once; {_FIX}")
-    return answer
+    if not isinstance(answer, _ONE_SHOT):
+        return answer
+    if isinstance(answer, CoroutineType):
+        answer.close()  # nobody will await it
+    name = type(cast("Any", answer)).__name__
+    raise TypeError(f"{where} returned a {name}, which can be used only once; {_FIX}")
 
 
 _ONE_SHOT = (Awaitable, Iterator, AsyncIterator)

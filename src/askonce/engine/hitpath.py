@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from inspect import Parameter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from askonce._types import Clock, Entry
@@ -288,7 +288,7 @@ def admissible(index_key: tuple[Any, ...]) -> bool:
 
 
 def _admissible(item: Any) -> bool:
-    cls = type(item)
+    cls = cast("Any", type(item))
     if cls is str or cls is bytes:
         return len(item) <= TEXT_HASH_THRESHOLD
     if cls is float:

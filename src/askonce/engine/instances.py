@@ -4,10 +4,11 @@ Answers shared between instances leak data; an address as key never hits, and hi
 reused. So a method's instance has to say what it is.
 """
 
-import dataclasses
 import enum
 import sys
-from typing import Any
+import uuid
+import weakref
+from typing import Any, cast
 
 WAYS_OUT = (
     "give the class a __cache_key__() that says what an answer depends on, make it a value type "
@@ -23,11 +24,13 @@ def is_identified(cls: type) -> bool:
 
 def is_value_type(cls: type) -> bool:
     """Whether instances of a class are their values: two that are equal can stand for each other."""
-    if dataclasses.is_dataclass(cls):
-        return bool(getattr(cls, "__dataclass_params__").frozen)  # noqa: B009
-    if issubclass(cls, (enum.Enum, tuple, str, bytes, int, float, frozenset)):
-        return True
-    return _is_pydantic(cls) or _is_frozen_attrs(cls)
+    parameters: Any = getattr(cls, "__dataclass_params__", None)
+    if parameters is not None:
+        return bool(parameters.frozen)
+    return issubclass(cls, _VALUES) or _is_pydantic(cls) or _is_frozen_attrs(cls)
+
+
+_VALUES: tuple[type[Any], ...] = (enum.Enum, tuple, str, bytes, int, float, frozenset)
 
 
 def check_instance(instance: Any, method: str, parameter: str) -> None:
@@ -36,8 +39,23 @@ def check_instance(instance: Any, method: str, parameter: str) -> None:
     Raises:
         TypeError: names the method and the ways out.
     """
-    if not isinstance(instance, type) and not is_identified(type(instance)):
-        raise no_identity(type(instance), method, parameter)
+    cls = cast("type[Any]", type(instance))
+    if not isinstance(instance, type) and not is_identified(cls):
+        raise no_identity(cls, method, parameter)
+
+
+def local_class(cls: type) -> tuple[str, str]:
+    """What stands in a key for a class that no import finds: itself, in this process.
+
+    Another run of the function that defines it defines another class.
+    """
+    token = _tokens.get(cls)
+    if token is None:
+        token = _tokens.setdefault(cls, uuid.uuid4().hex)
+    return "local class", token
+
+
+_tokens: "weakref.WeakKeyDictionary[type, str]" = weakref.WeakKeyDictionary()
 
 
 def no_identity(cls: type, method: str, parameter: str) -> TypeError:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
-from askonce.engine.instances import check_instance
+from askonce.engine.instances import check_instance, local_class
 from askonce.engine.naming import Identity
 from askonce.exceptions import ConfigurationError, KeyBuildError
-from askonce.keys import Encoder, Template, default_encoder, shape
+from askonce.keys import Encoder, Template, default_encoder, is_reachable, shape
 from askonce.signature import Arguments, Signature, annotations_of, describe
 
 FORMAT = 1
@@ -37,6 +37,7 @@ class KeyMaker:
         ignore: Collection[str] = (),
         version: int | str | None = None,
         instance: str | None = None,
+        method: bool = False,
         parts: tuple[Any, ...] = (),
         identity: Identity,
     ) -> None:
@@ -49,6 +50,7 @@ class KeyMaker:
             ignore: parameters that take no part.
             version: takes part.
             instance: the first parameter, where it is the instance of a method.
+            method: whether the first parameter may be the class of a class method.
             parts: what else belongs to the key of every call.
             identity: who the function is.
 
@@ -59,6 +61,7 @@ class KeyMaker:
         self._function = function
         self._signature = signature
         self._instance = instance
+        self._method = method
         self._source = _source(key, signature, describe(function))
         self.keyed = () if key is not None else _keyed(signature, ignore, describe(function))
         self._positions = tuple(signature.names.index(name) for name in self.keyed)
@@ -115,6 +118,8 @@ class KeyMaker:
         value = arguments[position]
         if self._instance is not None and position == 0:
             check_instance(value, describe(self._function), self._instance)
+        if self._method and position == 0 and isinstance(value, type) and not is_reachable(value):
+            value = local_class(value)
         return encoder.encode(value)
 
     def _located(self, error: KeyBuildError, encoder: Encoder, arguments: Arguments) -> KeyBuildError:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from askonce.engine.instances import WAYS_OUT, is_identified
 from askonce.exceptions import ConfigurationError
@@ -66,6 +66,7 @@ def identity_of(function: Callable[..., Any], name: str | None) -> Identity:
 def _unbound(function: Callable[..., Any]) -> tuple[Any, tuple[Any, ...]]:
     """The function or class that bears the name, and what is bound to it."""
     if isinstance(function, functools.partial):
+        function = cast("functools.partial[Any]", function)
         inner, bound = _unbound(function.func)
         # Keywords that the signature shows are defaults, and so among the arguments of a call.
         shown = signature_of(function).names
@@ -80,9 +81,10 @@ def _unbound(function: Callable[..., Any]) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _identified(owner: Any, function: Callable[..., Any]) -> Any:
-    if not isinstance(owner, type) and not is_identified(type(owner)):
+    cls = cast("type[Any]", type(owner))
+    if not isinstance(owner, type) and not is_identified(cls):
         raise TypeError(
-            f"{describe(function)} belongs to an object of {type(owner).__qualname__}, which does not say "
+            f"{describe(function)} belongs to an object of {cls.__qualname__}, which does not say "
             f"what its answers depend on: {WAYS_OUT.format(parameter='self').rsplit(',', 1)[0]}, or cache a "
             "function that calls it"
         )
