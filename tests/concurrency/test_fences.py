@@ -277,7 +277,7 @@ class Hooked:
         setattr(store, method, hooked)
 
 
-@pytest.mark.parametrize("method", ["fill", "close_fence"])
+@pytest.mark.parametrize("method", ["fill", "land", "close_fence"])
 @pytest.mark.parametrize("again", ["invalidate", "store", "refresh"])
 def test_overtaken_at_any_moment_of_the_landing(scene, method, again):
     """The function has answered, and the answer is about to be stored, or just was.
@@ -301,7 +301,7 @@ def test_overtaken_at_any_moment_of_the_landing(scene, method, again):
         verbs[again](1)
         asked.append(f(1))
 
-    Hooked(scene.cache, method, overtake)
+    Hooked(scene.cache.flights if method == "land" else scene.cache, method, overtake)
     assert f(1) == "old"
     assert asked == ["new"]
     assert f(1) == "new"

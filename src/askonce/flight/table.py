@@ -239,7 +239,6 @@ class _Fork:
         if child:  # the threads and loops that carried these flights do not exist here
             for table in self._tables:
                 table._flights.clear()
-            current_flight.set(None)
         self._tables, self._caches = [], []
         _lock.release()
 
