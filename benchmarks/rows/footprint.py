@@ -52,7 +52,7 @@ def decorated(size: int) -> tuple[float, float]:
 
     def fill() -> Any:
         @cached(ttl=TTL, cache=InMemoryCache(default_ttl=TTL, max_size=size))
-        def ask(text: str, limit: int = 200) -> str:  # noqa: ARG001
+        def ask(text: str, limit: int = 200) -> str:
             return answers[text]
 
         made.append(ask)

@@ -52,7 +52,7 @@ def same_sync(ask: Callable[..., Any], text: str, limit: int) -> float:
     return perf_counter() - start
 
 
-async def bare(text: str, limit: int = 200) -> str:  # noqa: ARG001
+async def bare(text: str, limit: int = 200) -> str:
     """What nobody caches."""
     return text
 
