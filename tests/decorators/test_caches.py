@@ -71,6 +71,23 @@ def test_functions_follow_a_name_at_once(form, cache):
         assert ask(1) == "new"
 
 
+def test_a_hit_in_a_cache_that_is_taken_away_meanwhile_is_the_last_one(form):
+    """It is not kept in the fast index, where the next caller would meet it."""
+
+    class TakenAway(InMemoryCache):
+        def look(self, key):
+            entry = super().look(key)
+            if entry is not None:
+                set_default_cache(InMemoryCache())
+            return entry
+
+    set_default_cache(TakenAway())
+    ask = form.cached(Body("old", "new").plain())
+    assert (ask(1), ask(1)) == ("old", "old")
+    assert [ask(1), ask(1), ask(1)] == ["new"] * 3
+    set_default_cache(None)
+
+
 def test_a_function_with_a_cache_of_its_own_follows_nobody(form, default, body):
     ask = form.cached(body.plain(), cache=InMemoryCache())
     ask(1)
@@ -152,7 +169,8 @@ def test_the_preset_disabled_stores_nothing(form, monkeypatch, body):
 
 def test_arguments_without_a_key_pass_through_a_disabled_cache(form, cache, body):
     cache.enabled = False
-    assert form.cached(body.plain(), cache=cache)([object])[0] == [object]
+    argument = object()
+    assert form.cached(body.plain(), cache=cache)(argument) == (argument, 2)
 
 
 # --- a backend of one's own

@@ -299,6 +299,28 @@ def test_verbs_of_class_methods_know_the_class():
     assert Child.make.peek("q") == "mine"
 
 
+def test_classes_that_no_import_finds_are_told_apart():
+    """Each keys on itself, since another may bear its name."""
+
+    class Base:
+        @cached(cache=InMemoryCache())
+        @classmethod
+        def ask(cls):
+            CALLS.append(cls.number)
+            return cls.number
+
+    def child(given):
+        class Local(Base):
+            number = given
+
+        return Local
+
+    one, two = child(1), child(2)
+    for _ in range(3):
+        assert (one.ask(), two.ask()) == (1, 2)
+    assert CALLS == [1, 2]
+
+
 @pytest.mark.parametrize("name", ["plain", "plain_inside"])
 def test_static_methods_answer_alike_for_all(name):
     for _ in range(3):
