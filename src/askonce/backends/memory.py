@@ -74,9 +74,9 @@ class InMemoryCache(MemoryStore, CacheInterface):
         # Flat on purpose: each call in here would cost a fifth of a hit.
         entry = self._entries.get(key)
         if entry is not None:
-            meta = entry.meta
+            meta, clock = entry.meta, self.clock
             # Tags first: the version of a tag is forgotten only after its last entry is DEAD.
-            if (meta is None or self._counts(key, meta)) and entry.until > self.clock():
+            if (meta is None or self._counts(key, meta)) and entry.until > clock():
                 if as_type is not None:
                     return self._typed(entry, as_type, default)
                 self._hits += 1.0

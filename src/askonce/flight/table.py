@@ -126,7 +126,8 @@ class Flights:
     def __init__(self, cache: Guarded) -> None:
         self._flights: dict[str, Flight] = {}
         self._cache = weakref.ref(cache)
-        _tables.add(self)
+        with _lock:
+            _tables.add(self)
 
     def __len__(self) -> int:
         return len(self._flights)
