@@ -273,3 +273,18 @@ class TestSight:
             cache.sync.delete(f"k{number}")
         assert len(cache._drops) == 1024
         assert cache.sight("k0").reason == "not among the last 1024 keys that left"
+
+
+def test_the_last_of_many_reads_count_for_the_order_of_eviction():
+    """Thousands of reads between two writes cost no memory, and what was read last stays."""
+    cache = InMemoryCache(max_size=3)
+    for key in ("old", "read", "new"):
+        cache.sync.set(key, key)
+    for _ in range(5000):
+        cache.sync.get("new")
+    cache.sync.get("old")
+    cache.sync.get("read")
+    assert len(cache._uses) <= 1024
+    cache.sync.set("another", 1)
+    assert cache.sync.get_many(["old", "read", "new", "another"]).keys() == {"old", "read", "another"}
+    assert cache.get_stats()["hits"] == 5002 + 3

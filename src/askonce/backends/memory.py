@@ -83,7 +83,7 @@ class InMemoryCache(MemoryStore, CacheInterface):
                 uses = self._uses
                 uses.append(entry)
                 if len(uses) >= WAITING_USES:
-                    self._replay_uses()
+                    self._shorten_uses()
                 return entry.value
         return self._get_again(key, default, as_type)
 
