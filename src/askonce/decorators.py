@@ -144,7 +144,7 @@ def _unknown_option(decorator: str, name: str, known: tuple[str, ...]) -> str:
 
 def _decorate(target: Any, options: Options) -> Any:
     if isinstance(target, staticmethod):
-        function = cast("Any", target.__func__)
+        function = cast("Any", target).__func__
         return staticmethod(_decorate_function(function, options, method=False)[0])
     if isinstance(target, classmethod):
         return _decorate_method(target.__func__, options, binds_class=True)

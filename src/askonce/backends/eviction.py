@@ -43,9 +43,9 @@ class Lru:
     """The least recently used entry goes.
 
     Exact for uses that the cache saw, as far as its log of them goes back. A use on the fast path alone is
-    found when its entry has become one of
-    the oldest; until then the entry seems older than it is, and afterwards younger by as much. An eviction
-    looks at 32 entries at most: if all have been used since, the one with the oldest use goes.
+    found when its entry has become one of the oldest; until then the entry seems older than it is, and
+    afterwards younger by as much. An eviction looks at 32 entries at most: if all have been used since, the
+    one with the oldest use goes.
     """
 
     __slots__ = ("_ring",)
