@@ -147,7 +147,7 @@ def _decorate(target: Any, options: Options) -> Any:
         function = cast("Any", target).__func__
         return staticmethod(_decorate_function(function, options, method=False)[0])
     if isinstance(target, classmethod):
-        return _decorate_method(target.__func__, options, binds_class=True)
+        return _decorate_method(cast("Any", target).__func__, options, binds_class=True)
     if not callable(target) or isinstance(target, type):
         raise TypeError(
             f"{target!r} cannot be cached; decorate a function, a method or a callable object"

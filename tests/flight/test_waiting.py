@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from askonce import InMemoryCache
 from askonce.backends.engine import Fence
 from askonce.flight import Flights, Landing, wait, wait_blocking
 from askonce.flight.waiting import LoopTicket
@@ -151,3 +152,26 @@ def test_waking_those_who_are_gone_does_no_harm():
     loop.close()
     ticket.wake()
     assert not ticket.future.done()
+
+
+def test_a_thread_does_not_wait_for_its_own_loop():
+    """``cache.sync`` in a coroutine is refused where it would wait for the loop that it blocks."""
+    cache = InMemoryCache()
+
+    async def ask():
+        started, gate = asyncio.Event(), asyncio.Event()
+
+        async def make():
+            started.set()
+            await gate.wait()
+            return "made"
+
+        making = asyncio.create_task(cache.get_or_set("key", make))
+        await started.wait()
+        with pytest.raises(RuntimeError, match="await the cache or the function itself"):
+            cache.sync.get_or_set("key", lambda: "never")
+        gate.set()
+        return await making
+
+    assert asyncio.run(ask()) == "made"
+    assert len(cache.flights) == 0

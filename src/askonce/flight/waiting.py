@@ -68,7 +68,16 @@ async def _wait_abroad(flight: Flight, ticket: LoopTicket) -> None:
 
 
 def wait_blocking(flight: Flight) -> Landing:
-    """Wait for a flight in a thread."""
+    """Wait for a flight in a thread.
+
+    Raises:
+        RuntimeError: the event loop of this very thread carries the flight, and would stand still.
+    """
+    if flight.home is not None and flight.home is asyncio._get_running_loop():
+        raise RuntimeError(
+            f"waiting here for the answer under {flight.key!r} would stop the event loop that computes it; "
+            "in a coroutine await the cache or the function itself"
+        )
     ticket = ThreadTicket()
     if flight.expect(ticket):
         try:
