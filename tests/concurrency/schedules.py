@@ -187,7 +187,11 @@ _local = threading.local()
 
 
 class DrawnTicket(ThreadTicket):
-    """Waits at a marked point."""
+    """Waits at a marked point, and threads change over after it has woken one."""
+
+    def wake(self):
+        super().wake()
+        _local.worker.baton.pause()
 
     def wait(self, timeout=None):
         while not self.is_set():

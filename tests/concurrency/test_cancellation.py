@@ -406,6 +406,29 @@ def test_a_waiter_leads_anew_when_the_leaders_loop_is_gone(closed, far):
 
 
 @pytest.mark.usefixtures("_quick_glances")
+def test_a_lost_flight_that_comes_back_does_not_store(scene):
+    """Another caller has led anew meanwhile: its newer answer stays, and the lost caller gets it too."""
+    data = ["old"]
+    go = []
+
+    @scene.cached
+    async def f(x):
+        seen = data[0]
+        while seen == "old" and not go:
+            await asyncio.sleep(0)
+        return seen
+
+    loop, leader = stopped_loop_that_leads(scene, f)
+    data[0] = "new"
+    assert asyncio.run(f(1)) == "new"
+    go.append(True)
+    assert loop.run_until_complete(leader) == "new"
+    loop.run_until_complete(settle())
+    loop.close()
+    assert asyncio.run(f(1)) == "new"
+
+
+@pytest.mark.usefixtures("_quick_glances")
 def test_a_loop_between_two_runs_is_not_gone(scene):
     """``run_until_complete`` again and again: whoever waits elsewhere notices nothing."""
     go = threading.Event()

@@ -260,6 +260,23 @@ def test_a_refresh_that_is_invalidated_meanwhile_is_not_stored(scene):
     asyncio.run(main())
 
 
+def test_a_refresh_overtakes_calls_that_share_nothing(scene):
+    """With ``single_flight=None`` a slow call does not store its answer over a refreshed one."""
+
+    async def main():
+        flight = Flight(scene, single_flight=None)
+        caller = asyncio.create_task(flight.f(1))
+        await steps_until(lambda: flight.runs)
+        flight.data = "new"
+        refreshed = asyncio.create_task(flight.f.refresh(1))
+        await steps_until(lambda: flight.runs == 2)
+        flight.go.set()
+        assert (await refreshed, await caller) == ("new", "old")
+        assert await flight.f(1) == "new"
+
+    asyncio.run(main())
+
+
 # --- between the function's answer and the landing
 
 
@@ -447,6 +464,27 @@ def test_a_write_that_arrives_after_the_invalidation(left, leaves):
     asyncio.run(main())
     scene.assert_nothing_left()
     assert set(far.values.values()) <= {"new"}
+
+
+def test_a_call_during_a_store_gets_what_is_stored():
+    """The value is on its way to a slow backend: a call that comes meanwhile does not compute beside it."""
+    scene = Scene(FarCache())
+    runs = []
+
+    @scene.cached
+    async def f(x):
+        runs.append(x)
+        return "computed"
+
+    async def main():
+        storing = asyncio.create_task(f.store("by hand", 1))
+        await asyncio.sleep(0)
+        assert await asyncio.gather(f(1), f(1)) == ["by hand", "by hand"]
+        assert await storing
+
+    asyncio.run(main())
+    scene.assert_nothing_left()
+    assert runs == []
 
 
 def test_a_backend_that_cancels_a_read_harms_nobody(scene):

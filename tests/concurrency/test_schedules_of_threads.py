@@ -7,9 +7,10 @@ from flighttools import Scene
 from schedules import Baton, DrawnTicket, Failure, Model
 
 from askonce import MISS
+from askonce.flight import current_flight
 
-BATCHES, SCHEDULES = 20, 26
-OPERATIONS = 10
+BATCHES, SCHEDULES = 20, 40
+OPERATIONS = 14
 
 STEPS_OF_STORE = ("look", "fill", "close_fence", "drop", "drop_tags", "break_fences")
 STEPS_OF_FLIGHTS = ("board", "land", "disembark")
@@ -27,8 +28,10 @@ class Play:
         self.model = Model([0, 1])
         self.baton = Baton(self.rng)
         self.scene = Scene()
+        self.refreshing = 0
         self.mark(self.scene.store, STEPS_OF_STORE)
         self.mark(self.scene.store.flights, STEPS_OF_FLIGHTS)
+        self.watch_boarding()
 
         @self.scene.cached(ttl=60, name="f")
         def f(key):
@@ -38,23 +41,34 @@ class Play:
         self.keys = {key: str(f.key(key)) for key in self.model.keys}
 
     def mark(self, target, names):
-        """Let threads change over before and after these methods, none of which is called under a lock."""
+        """Let threads change over before these methods, none of which is called under a lock."""
         for name in names:
             setattr(target, name, self.marked(getattr(target, name)))
 
     def marked(self, method):
         def between(*args, **kwargs):
             self.baton.pause()
-            try:
-                return method(*args, **kwargs)
-            finally:
-                self.baton.pause()
+            return method(*args, **kwargs)
 
         return between
+
+    def watch_boarding(self):
+        """Nobody joins a flight that has landed."""
+        flights = self.scene.store.flights
+        board = flights.board
+
+        def watched(*args, **kwargs):
+            flight, leads = board(*args, **kwargs)
+            assert leads or flight.landing is None, "a landed flight was joined"
+            return flight, leads
+
+        flights.board = watched
 
     def function(self, key):
         rng = self.rng
         answer = self.model.enter(key)
+        if not self.refreshing and not current_flight.get().fence.broken:
+            assert self.stored(key) is None, f"{key} is computed although it is stored"
         try:
             for _ in range(rng.randrange(3)):
                 self.baton.pause()
@@ -109,10 +123,13 @@ class Play:
 
     def refresh(self, key):
         versions = {key: self.model.version[key]}
+        self.refreshing += 1
         try:
             answer = self.f.refresh(key)
         except (Failure, Abort):
             return
+        finally:
+            self.refreshing -= 1
         assert answer[1] >= versions[key]
         self.model.announced(versions)
 
@@ -138,7 +155,7 @@ class Play:
             draw = rng.random()
             if draw < 0.95:
                 do = self.call if draw < 0.6 else rng.choice(verbs)
-                key = rng.choice(self.model.keys)
+                key = int(rng.random() < 0.15)
                 self.baton.start(lambda do=do, key=key: do(key))
             else:
                 self.scene.clock.advance(61)
@@ -151,10 +168,13 @@ class Play:
 
     def look(self):
         """What is stored at this moment is not too old."""
-        for key, name in self.keys.items():
-            entry = self.scene.store.look(name)
+        for key in self.keys:
+            entry = self.stored(key)
             if entry is not None:
                 self.model.check(key, self.model.floor[key], entry.value)
+
+    def stored(self, key):
+        return self.scene.store._fresh(self.keys[key])
 
 
 def play(seed):

@@ -63,8 +63,9 @@ def test_a_task_waits_on_its_own_loop(flights):
 
 
 @pytest.mark.parametrize("home", ["thread", "loop"])
-def test_a_task_waits_for_what_happens_elsewhere(flights, home):
-    """A flight of a thread, or of the loop of another thread, wakes the task across."""
+def test_a_task_waits_for_what_happens_elsewhere(flights, home, monkeypatch):
+    """A flight of a thread, or of the loop of another thread, wakes the task across, without a look."""
+    monkeypatch.setattr("askonce.flight.waiting.GLANCE", 3600)
     other = asyncio.new_event_loop()
     runner = threading.Thread(target=other.run_forever)
     runner.start()
@@ -73,8 +74,9 @@ def test_a_task_waits_for_what_happens_elsewhere(flights, home):
     async def main():
         waiting = asyncio.create_task(wait(flight))
         await settle()
-        threading.Thread(target=flights.land, args=(flight, LANDED)).start()
-        return await waiting
+        threading.Timer(0, flights.land, (flight, LANDED)).start()
+        async with asyncio.timeout(20):
+            return await waiting
 
     assert asyncio.run(main()) is LANDED
     other.call_soon_threadsafe(other.stop)
@@ -123,6 +125,17 @@ def test_a_lost_loop_is_given_up(flights, monkeypatch, closed):
     assert wait_blocking(flight).retry
     assert flight.tickets == {}
     other.close()
+
+
+def test_one_look_at_a_resting_loop_is_not_enough(flights, monkeypatch):
+    """Between two runs of a loop nothing runs either: only two looks in a row tell a lost one."""
+    looks = [False, True, False, False, True]
+    monkeypatch.setattr("askonce.flight.waiting.GLANCE", 0.001)
+    monkeypatch.setattr("askonce.flight.waiting._alive", lambda flight: looks.pop(0))
+    other = asyncio.new_event_loop()
+    assert asyncio.run(wait(flight_of(flights, other))).retry
+    other.close()
+    assert looks == [True]
 
 
 def test_a_closed_loop_is_given_up_at_once(flights, monkeypatch):
