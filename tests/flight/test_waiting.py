@@ -78,7 +78,7 @@ def test_a_task_waits_for_what_happens_elsewhere(flights, home, monkeypatch):
         async with asyncio.timeout(20):
             return await waiting
 
-    assert asyncio.run(main()) is LANDED
+    assert asyncio.run(main(), debug=True) is LANDED  # debug: refuses what is not thread-safe
     other.call_soon_threadsafe(other.stop)
     runner.join()
     other.close()
