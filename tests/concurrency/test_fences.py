@@ -501,3 +501,72 @@ def test_a_backend_that_cancels_a_read_harms_nobody(scene):
         return "answer"
 
     assert asyncio.run(f(1)) == "answer"
+
+
+@pytest.mark.parametrize("verb", ["invalidate", "invalidate_all"])
+def test_what_was_read_before_the_removal_arrived_is_not_joined(verb):
+    """A call reads the old value while the removal is on its way; whoever asks afterwards does not join it."""
+    removing, reading = asyncio.Event(), asyncio.Event()
+
+    class Held(FarCache):
+        slow = False
+
+        async def get(self, key, default=None, *, as_type=None):
+            value, slow, self.slow = self.values.get(key, default), self.slow, False
+            if slow:
+                await reading.wait()
+            return value
+
+        async def delete(self, key):
+            await removing.wait()
+            return self.values.pop(key, None) is not None
+
+        async def invalidate_tags(self, *tags):
+            await removing.wait()
+            self.values.clear()
+
+    held = Held()
+    scene = Scene(held)
+    data = ["old"]
+
+    @scene.cached
+    async def f(x):
+        return data[0]
+
+    async def main():
+        await f(1)
+        data[0] = "new"
+        going = asyncio.create_task(f.invalidate(1) if verb == "invalidate" else f.invalidate_all())
+        await settle()
+        held.slow = True
+        between = asyncio.create_task(f(1))
+        await settle()
+        removing.set()
+        await going
+        async with asyncio.timeout(PATIENCE):
+            assert await f(1) == "new"
+        reading.set()
+        assert await between in ("old", "new")
+
+    asyncio.run(main())
+    scene.assert_nothing_left()
+
+
+def test_a_backend_that_fails_harms_nobody():
+    """Reads, writes and removals that raise cost the entry, never the answer."""
+
+    class Broken(FarCache):
+        async def get(self, key, default=None, *, as_type=None):
+            raise ConnectionError
+
+        set = delete = invalidate_tags = get
+
+    broken = Scene(Broken())
+
+    @broken.cached
+    async def f(x):
+        return "answer"
+
+    assert asyncio.run(f(1)) == "answer"
+    assert not asyncio.run(f.invalidate(1))
+    broken.assert_nothing_left()

@@ -4,7 +4,10 @@ import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from flighttools import Scene
+
+from askonce.flight import current_flight
 
 
 def test_a_coroutine_function_uses_its_own_cache_by_hand(scene):
@@ -125,3 +128,17 @@ def test_two_caches_do_not_share_flights(scene):
 
     asyncio.run(main())
     assert (len(scene.cache._entries), len(other.cache._entries)) == (1, 1)
+
+
+def test_a_call_leaves_no_trace_in_its_callers_context(scene):
+    """After a call of a plain function nothing is being computed in the thread, also after a failure."""
+
+    @scene.cached
+    def f(x):
+        assert current_flight.get() is not None
+        return 1 // x
+
+    assert f(1) == 1
+    with pytest.raises(ZeroDivisionError):
+        f(0)
+    assert current_flight.get() is None
