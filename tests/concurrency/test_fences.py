@@ -505,7 +505,7 @@ def test_a_backend_that_cancels_a_read_harms_nobody(scene):
 
 @pytest.mark.parametrize("verb", ["invalidate", "invalidate_all"])
 def test_what_was_read_before_the_removal_arrived_is_not_joined(verb):
-    """A call reads the old value while the removal is on its way; whoever asks afterwards does not join it."""
+    """A call reads the old value while the removal is on its way; nobody joins it afterwards."""
     removing, reading = asyncio.Event(), asyncio.Event()
 
     class Held(FarCache):
