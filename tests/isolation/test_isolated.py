@@ -140,7 +140,7 @@ MUTABLE = {
 def shown(value):
     """A text of all there is in a value, for comparisons that outlive a mutation."""
     if isinstance(value, pydantic.BaseModel):
-        return repr((value, value.model_fields_set, value.__pydantic_private__))
+        return repr((value, sorted(value.model_fields_set), value.__pydantic_private__))
     return repr(value)
 
 
