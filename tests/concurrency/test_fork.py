@@ -189,3 +189,34 @@ def test_a_fork_waits_for_what_is_being_written():
         print(code, forked(in_child))
         """
     ) == ["0", "0"]
+
+
+@pytest.mark.parametrize(
+    "lock",
+    ["askonce.keys.plans:_lock", "askonce.keys.secret:_lock", "askonce.engine.registry:registry._lock"],
+)
+def test_a_fork_waits_for_a_lock_that_another_thread_holds(lock):
+    """A child that is forked while another thread finds out how to key a class can key that class too."""
+    module, _, path = lock.partition(":")
+    program = f"""
+import os, threading, {module}
+from askonce import InMemoryCache, cached, get_default_cache
+lock = {module}.{path}
+taken, go = threading.Event(), threading.Event()
+def hold():
+    with lock:
+        taken.set()
+        go.wait()
+threading.Thread(target=hold).start()
+taken.wait()
+threading.Timer(0.05, go.set).start()
+child = os.fork()
+if child == 0:
+    @cached
+    def ask(question): return question
+    ask([1, (2,)])
+    get_default_cache()
+    os._exit(0)
+raise SystemExit(os.waitpid(child, 0)[1])
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60)

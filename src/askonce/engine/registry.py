@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol
 
+from askonce._forks import hold_at_fork
 from askonce.backends.engine import Names
 from askonce.backends.interface import CacheInterface
 from askonce.exceptions import ConfigurationError
@@ -28,6 +29,7 @@ class Registry:
     def __init__(self) -> None:
         self.builder: Callable[[], CacheInterface] | None = None
         self._lock = threading.RLock()
+        hold_at_fork(self._lock)
         self._caches: dict[str | None, CacheInterface] = {}
         self._names: dict[str | None, Names] = {}
         self._followers: weakref.WeakSet[Follower] = weakref.WeakSet()

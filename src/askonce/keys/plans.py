@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakKeyDictionary
 
+from askonce._forks import hold_at_fork
 from askonce.keys.libraries import library_plan
 from askonce.keys.node import Plan, RefusedError
 from askonce.keys.objects import cache_key_plan, enum_plan, instance_plan
@@ -22,6 +23,7 @@ _RULES: Final[tuple[Callable[[type], Plan | None], ...]] = (
 )
 
 _lock = threading.Lock()
+hold_at_fork(_lock)
 _plans: "WeakKeyDictionary[type, Plan]" = WeakKeyDictionary()
 
 

@@ -4,12 +4,14 @@ import os
 import threading
 from pathlib import Path
 
+from askonce._forks import hold_at_fork
 from askonce.exceptions import ConfigurationError
 from askonce.keys.encoding import Encoder
 
 _VARIABLE = "CACHE_KEY_SECRET"
 
 _lock = threading.Lock()
+hold_at_fork(_lock)
 _encoder: Encoder | None = None
 
 
