@@ -199,7 +199,7 @@ def test_a_fork_waits_for_a_lock_that_another_thread_holds(lock):
     """A child that is forked while another thread finds out how to key a class can key that class too."""
     module, _, path = lock.partition(":")
     program = f"""
-import os, threading, {module}
+import dataclasses, os, threading, {module}
 from askonce import InMemoryCache, cached, get_default_cache
 lock = {module}.{path}
 taken, go = threading.Event(), threading.Event()
@@ -214,7 +214,7 @@ child = os.fork()
 if child == 0:
     @cached
     def ask(question): return question
-    ask([1, (2,)])
+    ask(dataclasses.make_dataclass("Question", ["text"], namespace={{"__cache_key__": "me"}})("why"))
     get_default_cache()
     os._exit(0)
 raise SystemExit(os.waitpid(child, 0)[1])
