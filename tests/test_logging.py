@@ -18,7 +18,8 @@ assert not structlog.is_configured()
 def test_an_event_is_a_constant_name_with_fields(caplog):
     get_logger().warning("an_event", backend="memory")
     (record,) = caplog.records
-    assert (record.name, record.levelno, record.message) == ("askonce", logging.WARNING, "an_event")
+    assert (record.name, record.levelno, record.event) == ("askonce", logging.WARNING, "an_event")
+    assert (record.msg, record.message) == ("an_event backend=%s", "an_event backend=memory")
     assert record.backend == "memory"
 
 

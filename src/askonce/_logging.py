@@ -9,6 +9,14 @@ from typing import cast
 
 import structlog
 from structlog.stdlib import BoundLogger
+from structlog.types import EventDict
+
+
+def _readable(_logger: object, _method: str, event_dict: EventDict) -> tuple[tuple[object, ...], EventDict]:
+    """A constant message with the fields as its arguments, and the fields as attributes of the record."""
+    event = event_dict.pop("event")
+    template = " ".join([event, *(f"{name}=%s" for name in event_dict)])
+    return (template, *event_dict.values()), {"extra": {**event_dict, "event": event}}
 
 
 @functools.cache
@@ -19,7 +27,7 @@ def get_logger() -> BoundLogger:
         processors=[
             structlog.stdlib.filter_by_level,
             structlog.processors.format_exc_info,
-            structlog.stdlib.render_to_log_kwargs,
+            _readable,
         ],
         wrapper_class=BoundLogger,
         context_class=dict,

@@ -11,14 +11,13 @@ from askonce._protocols import AsyncCachedFunction, CachedDecorator, CachedFunct
 from askonce._types import Ttl
 from askonce.backends.interface import CacheInterface
 from askonce.engine import flow
-from askonce.engine.call import Call
 from askonce.engine.drivers import drive, drive_blocking
-from askonce.engine.function import Function, Serve
+from askonce.engine.function import Drive, Function
 from askonce.engine.naming import identity_of
 from askonce.engine.options import Options, check_text_or_number
 from askonce.methods import CachedCallable, CachedMethod, cached_method
 from askonce.signature import Kind, describe, parameters_of
-from askonce.verbs import VERBS, verbs_of
+from askonce.verbs import VERBS, AsyncVerbs, SyncVerbs, verbs_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -149,16 +148,28 @@ def _decorate(target: Any, options: Options) -> Any:
     if isinstance(target, classmethod):
         return _decorate_method(cast("Any", target).__func__, options, binds_class=True)
     if not callable(target) or isinstance(target, type):
-        raise TypeError(
-            f"{target!r} cannot be cached; decorate a function, a method or a callable object"
-            + (" that makes instances of the class" if isinstance(target, type) else "")
-        )
+        raise TypeError(_not_cacheable(target))
+    if options.name is None and _is_cached(target):
+        raise TypeError(f"{describe(target)} is cached already; decorate it once, or give this one a name=")
     if inspect.isfunction(target) and _is_in_class_body(target):
         return _decorate_method(target, options, binds_class=False)
     call, _ = _decorate_function(target, options, method=False)
     if inspect.isroutine(target) or isinstance(target, functools.partial):
         return call
     return CachedCallable(target, call)
+
+
+def _not_cacheable(target: Any) -> str:
+    if isinstance(target, type):
+        rest = " that makes instances of the class"
+    else:
+        rest = ", and give options by name: @cached(ttl=...)"
+    return f"{target!r} cannot be cached; decorate a function, a method or a callable object{rest}"
+
+
+def _is_cached(target: Any) -> bool:
+    explain = getattr(target, "explain", None)
+    return isinstance(getattr(explain, "__self__", None), (AsyncVerbs, SyncVerbs))
 
 
 def _is_in_class_body(function: Any) -> bool:
@@ -185,7 +196,8 @@ def _decorate_function(
         identity=identity,
         instance=instance,
         method=method,
-        serve=_SERVE,
+        ask=flow.serve,
+        drive=_DRIVE,
         clock=time.monotonic,
     )
     return _dressed(function), function
@@ -202,12 +214,4 @@ def _dressed(function: Function) -> Any:
     return call
 
 
-def _serve_async(call: Call) -> Any:
-    return drive(flow.serve(call))
-
-
-def _serve_sync(call: Call) -> Any:
-    return drive_blocking(flow.serve(call))
-
-
-_SERVE: Final[Mapping[Kind, Serve]] = {"async": _serve_async, "sync": _serve_sync}
+_DRIVE: Final[Mapping[Kind, Drive]] = {"async": drive, "sync": drive_blocking}

@@ -30,13 +30,26 @@ class BoundCached:
 
     __slots__ = ("__self__",)
 
-    _call: Any
-    _function: Function
-    __self__: Any
+    if TYPE_CHECKING:  # at run time these would be the __annotations__ that a bound method shows
+        _call: Any
+        _function: Function
+        __self__: Any
 
     @property
     def __wrapped__(self) -> Any:
         return MethodType(self._call.__wrapped__, self.__self__)
+
+    @property
+    def __func__(self) -> Any:
+        return self._call
+
+    @property
+    def __annotations__(self) -> Any:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self._call.__annotations__
+
+    @property
+    def __globals__(self) -> Any:
+        return self._call.__wrapped__.__globals__
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._call, name)

@@ -55,7 +55,7 @@ class WarmReport:
 
     Attributes:
         calls: how many calls there were.
-        computed: how many of them ran the function.
+        computed: how many were not cached yet when their turn came.
         hits: how many were cached already.
         failed: the calls that raised, each with its exception.
     """

@@ -211,7 +211,7 @@ def test_a_digest_cannot_be_used_as_a_key_to_what_it_stands_for(cache):
 def test_an_unbuildable_value_is_logged_without_the_value(cache, caplog):
     cache.sync.set("key", "my secret")
     assert cache.sync.get("key", as_type=int) is None
-    assert [record.message for record in caplog.records] == ["cache_value_not_rebuilt"]
+    assert [record.event for record in caplog.records] == ["cache_value_not_rebuilt"]
     assert "secret" not in str(caplog.records[0].__dict__)
 
 

@@ -41,7 +41,7 @@ def test_redis_preset_serves_from_memory_and_says_so_once(name, monkeypatch, cap
     monkeypatch.setenv("CACHE_PRESET", name)
     with caplog.at_level(logging.WARNING, "askonce"):
         assert get_default_cache() is get_default_cache()
-    assert [record.msg for record in caplog.records] == ["redis_unavailable"]
+    assert [record.event for record in caplog.records] == ["redis_unavailable"]
     assert get_default_cache().eviction == "s3fifo"
 
 

@@ -11,14 +11,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, cast
 
-from askonce._types import MISS, Clock, CopiedEntry, Entry, Meta
+from askonce._types import MISS, Clock, CopiedEntry, Entry, Meta, Ttl
 from askonce.backends.engine import EngineStore, Fence, Found, HitSource, Names, Sight
 from askonce.backends.fences import Fences
 from askonce.backends.interface import CacheInterface
 from askonce.flight import Flights
+from askonce.ttl import parse_ttl
 
 
 def engine_store_of(cache: CacheInterface) -> EngineStore:
@@ -27,14 +27,15 @@ def engine_store_of(cache: CacheInterface) -> EngineStore:
     if own is not None:
         return own()
     with _lock:
-        adapter = _adapters.get(cache)
+        adapter = _adapters.get(id(cache))
         if adapter is None:
-            adapter = _adapters[cache] = PlainStore(cache)
+            adapter = _adapters[id(cache)] = PlainStore(cache)
+            weakref.finalize(cache, _adapters.pop, id(cache), None)
         return cast("EngineStore", adapter)
 
 
 _lock = threading.RLock()
-_adapters: "weakref.WeakKeyDictionary[CacheInterface, PlainStore]" = weakref.WeakKeyDictionary()
+_adapters: dict[int, "PlainStore"] = {}  # by identity: two caches that are equal are still two
 
 
 class PlainStore:
@@ -42,9 +43,12 @@ class PlainStore:
 
     def __init__(self, cache: CacheInterface) -> None:
         self.clock: Clock = time.monotonic
-        self.default_ttl: float = getattr(cache, "default_ttl", 3600.0)
+        self.default_ttl: float = parse_ttl(getattr(cache, "default_ttl", 3600.0), "default_ttl of the cache")
         self.enabled = True
-        self.operation_ttls: Mapping[str, float] = getattr(cache, "operation_ttls", MappingProxyType({}))
+        ttls: Mapping[str, Ttl] = getattr(cache, "operation_ttls", None) or {}
+        self.operation_ttls: Mapping[str, float] = {
+            name: parse_ttl(ttl, f"operation_ttls[{name!r}] of the cache") for name, ttl in ttls.items()
+        }
         self.flights = Flights(self)
         self.names = Names()
         self.remote = PlainTier(weakref.ref(cache))

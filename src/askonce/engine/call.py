@@ -1,5 +1,6 @@
 """One question to one cache."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,8 +30,9 @@ class Source(Protocol):
         """The tags of all its answers."""
         ...
 
-    def invoke(self, arguments: Arguments) -> Any:
-        """Run it."""
+    @property
+    def invoke(self) -> Callable[[Arguments], Any]:
+        """What runs it."""
         ...
 
     def checked(self, answer: Any) -> Any:

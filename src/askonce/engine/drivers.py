@@ -28,21 +28,61 @@ async def drive(flow: Flow) -> Any:
 
 
 def drive_blocking(flow: Flow) -> Any:
-    """Run a flow in a thread."""
-    try:
-        step = next(flow)
-        while True:
-            try:
-                outcome = _carry_out_blocking(step)
-            except BaseException as error:  # noqa: BLE001  the flow decides what it means
-                step = flow.throw(error)
+    """Run a flow in a thread.
+
+    The work of a flight that it launches runs in the same frame: a cached function that calls itself should
+    get deep before Python's limit, so each level costs as few frames as can be.
+    """
+    aloft: list[_Aloft] = []
+    outcome: Any = None
+    error: BaseException | None = None
+    while True:
+        try:
+            step = flow.send(outcome) if error is None else flow.throw(error)
+        except BaseException as end:  # noqa: BLE001  also how a flow returns
+            if not aloft:
+                return _answer_of(end)
+            flow, outcome, error = aloft.pop().land(end)
+            continue
+        outcome = error = None
+        try:
+            if isinstance(step, Invoke):
+                outcome = step.function.invoke(step.arguments)
+            elif isinstance(step, Launch):
+                aloft.append(_Aloft(flow, step))
+                flow = step.work
             else:
-                step = flow.send(outcome)
-    except StopIteration as end:
+                outcome = _carry_out_blocking(step)
+        except (StopIteration, GeneratorExit) as raised:
+            error = Wrapped(raised)
+        except BaseException as raised:  # noqa: BLE001  the flow decides what it means
+            error = raised
+
+
+def _answer_of(end: BaseException) -> Any:
+    """What a flow returned, or the exception that ended it."""
+    if isinstance(end, StopIteration):
         return end.value
-    except Wrapped as wrapped:
-        own = wrapped.error
-    raise own
+    raise end.error if isinstance(end, Wrapped) else end
+
+
+class _Aloft:
+    """A flow that waits for the work of the flight that it launched, which runs in its thread."""
+
+    __slots__ = ("_flow", "_launch", "_token")
+
+    def __init__(self, flow: Flow, launch: Launch) -> None:
+        self._flow = flow
+        self._launch = launch
+        self._token = current_flight.set(launch.flight)
+
+    def land(self, end: BaseException) -> tuple[Flow, Landing | None, BaseException | None]:
+        """Go on with the flow: with the landing, or with what ended the work instead."""
+        current_flight.reset(self._token)
+        self._launch.finish()
+        if isinstance(end, StopIteration):
+            return self._flow, self._launch.flight.landing, None
+        return self._flow, None, end.error if isinstance(end, Wrapped) else end
 
 
 async def _carry_out(step: Step) -> Any:
@@ -66,21 +106,14 @@ async def _carry_out(step: Step) -> Any:
 
 def _carry_out_blocking(step: Step) -> Any:
     match step:
-        case Invoke(function, arguments):
-            try:
-                return function.invoke(arguments)
-            except (StopIteration, GeneratorExit) as error:
-                raise Wrapped(error) from None
-        case Home():
-            return None
         case Wait(flight):
             return wait_blocking(flight)
-        case Launch(flight, work, finish):
-            return _launch_blocking(flight, work, finish)
         case IsAnswer():
             return True
         case Remote():
             return _ask_remote_blocking(step)
+        case _:  # Home: there is no loop
+            return None
 
 
 async def _launch(flight: Flight, work: Generator[Step, Any, None], finish: Callable[[], None]) -> Landing:
@@ -132,18 +165,6 @@ def _release(task: "asyncio.Task[None]", loop: asyncio.AbstractEventLoop) -> Non
 async def _fly(flight: Flight, work: Generator[Step, Any, None]) -> None:
     current_flight.set(flight)
     await drive(work)
-
-
-def _launch_blocking(flight: Flight, work: Generator[Step, Any, None], finish: Callable[[], None]) -> Landing:
-    """Do the work where the caller is: a thread cannot be cancelled."""
-    token = current_flight.set(flight)
-    try:
-        drive_blocking(work)
-    finally:
-        current_flight.reset(token)
-        finish()
-    assert flight.landing is not None
-    return flight.landing
 
 
 def _is_being_cancelled() -> bool:

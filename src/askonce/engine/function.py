@@ -1,7 +1,8 @@
 """The state of one decorated function: its options, its keys, its cache, its figures."""
 
+import functools
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from datetime import timedelta
 from types import CoroutineType
 from typing import Any, Final, cast
@@ -23,8 +24,9 @@ from askonce.keys import TEXT_HASH_THRESHOLD
 from askonce.signature import Arguments, Kind, Signature, describe, kind_of, signature_of
 from askonce.ttl import parse_ttl
 
-Serve = Callable[[Call], Any]
-"""Serves a call whose answer is not in memory."""
+Flow = Generator[Any, Any, Any]
+Drive = Callable[[Flow], Any]
+"""Carries out a flow."""
 
 
 class Function:
@@ -48,7 +50,8 @@ class Function:
         identity: Identity,
         instance: str | None,
         method: bool,
-        serve: Mapping[Kind, Serve],
+        ask: Callable[[Call], Flow],
+        drive: Mapping[Kind, Drive],
         clock: Clock,
     ) -> None:
         self.wrapped = wrapped
@@ -70,8 +73,11 @@ class Function:
             identity=identity,
         )
         self.tags = (f"askonce.function:{name}", f"askonce.operation:{options.operation or name}")
-        self.path: HitPath = self._build_path(instance, serve[self.kind], method=method, clock=clock)
+        self.path: HitPath = self._build_path(instance, drive[self.kind], method=method, clock=clock)
         self.figures = Figures(self.path.hits)
+        self._ask = ask
+        # No method: a function that calls itself spends a frame less at each level.
+        self.invoke: Callable[[Arguments], Any] = functools.partial(self.signature.apply, wrapped)
         self.joins = options.single_flight is not None
         self.isolates = options.isolate
         self._ttl = _ttl_rule(options.ttl, self.label)
@@ -83,7 +89,7 @@ class Function:
     def _build_path(
         self,
         instance: str | None,
-        serve: Serve,
+        drive: Drive,
         *,
         method: bool,
         clock: Clock,
@@ -102,7 +108,7 @@ class Function:
             and not callable(self.options.cache)
             and not self._identity.may_change,
         )
-        return build(plan, clock, self.find, serve)
+        return build(plan, clock, self.find, drive)
 
     # --- its cache
 
@@ -195,24 +201,20 @@ class Function:
                 return table[operation]
         return store.default_ttl
 
-    def invoke(self, arguments: Arguments) -> Any:
-        """Run the function itself."""
-        return self.signature.apply(self.wrapped, arguments)
-
     def checked(self, answer: Any) -> Any:
         """The answer, unless it can be used only once."""
         return reusable(answer, self.label)
 
     # --- its fast index
 
-    def find(self, arguments: Arguments) -> tuple[Any, Call | None]:
-        """Look a call up by its key: the answer and ``None``, or anything and the call to be served."""
+    def find(self, arguments: Arguments) -> tuple[Any, Flow | None]:
+        """Look a call up by its key: the answer and ``None``, or anything and the flow that serves it."""
         store = self._store or self._bind()
         if not store.enabled:
-            return None, Call(self, store, "", arguments)
+            return None, self._ask(Call(self, store, "", arguments))
         call = Call(self, store, self.keys.key(arguments), arguments)
         entry = store.look(call.key)
-        return (None, call) if entry is None else (call.hit(entry), None)
+        return (None, self._ask(call)) if entry is None else (call.hit(entry), None)
 
     def admit(self, store: EngineStore, entry: Entry, arguments: Arguments) -> None:
         """Let the next call with these arguments find the entry in the index, if it is safe."""

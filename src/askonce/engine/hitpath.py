@@ -19,7 +19,6 @@ from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from askonce._types import Clock, Entry
-from askonce.engine.call import Call
 from askonce.keys import TEXT_HASH_THRESHOLD
 from askonce.signature import (
     Arguments,
@@ -84,16 +83,16 @@ class Plan:
 def build(
     plan: Plan,
     clock: Clock,
-    find: Callable[[Arguments], tuple[Any, Call | None]],
-    serve: Callable[[Call], Any],
+    find: Callable[[Arguments], tuple[Any, Any]],
+    serve: Callable[[Any], Any],
 ) -> HitPath:
     """Generate the wrapper of a function and everything that shares its state.
 
     Args:
         plan: what the code depends on.
         clock: monotonic seconds, of the cache whose entries the index will hold.
-        find: looks a call up by its key; the answer and ``None``, or anything and the call.
-        serve: finds or computes the answer of a call; awaited where the function is.
+        find: looks a call up by its key; the answer and ``None``, or anything and what is to be served.
+        serve: serves that: finds or computes the answer; awaited where the function is.
     """
     index: Index = {}
     names = _Names.beside(plan.parameters)

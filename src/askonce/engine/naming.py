@@ -43,7 +43,7 @@ def identity_of(function: Callable[..., Any], name: str | None) -> Identity:
     """Say who a function is.
 
     A function that is defined inside another may close over anything, so it is a new one at each
-    decoration, unless ``name`` says that all its incarnations are one.
+    decoration, unless ``name`` says that all its incarnations are one. So is one that a decorator made.
 
     Raises:
         TypeError: a callable object, or a method's object, does not say what it is.
@@ -58,9 +58,15 @@ def identity_of(function: Callable[..., Any], name: str | None) -> Identity:
     if name is not None:
         return Identity(name, owner, bound)
     own = identity(inner)
-    if "<" in own:  # <locals>, <lambda>
+    if "<" in own + _where_written(inner):  # <locals>, <lambda>
         return Identity(f"{own}#{uuid.uuid4().hex}", owner, bound, unique=True)
     return Identity(own, owner, bound)
+
+
+def _where_written(function: Any) -> str:
+    """Where the code stands that runs; ``functools.wraps`` puts another function's name over it."""
+    code = getattr(function, "__code__", None)
+    return str(getattr(code, "co_qualname", ""))
 
 
 def _unbound(function: Callable[..., Any]) -> tuple[Any, tuple[Any, ...]]:
