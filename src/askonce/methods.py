@@ -40,6 +40,10 @@ class BoundCached:
         return MethodType(self._call.__wrapped__, self.__self__)
 
     @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.__wrapped__)
+
+    @property
     def __func__(self) -> Any:
         return self._call
 

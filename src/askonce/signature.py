@@ -47,9 +47,9 @@ class Signature:
 if sys.version_info >= (3, 14):
     from annotationlib import Format, get_annotations
 
-    def _read(function: Callable[..., Any]) -> inspect.Signature:
+    def _read(function: Callable[..., Any], *, follow_wrapped: bool = True) -> inspect.Signature:
         # An annotation may name what only checkers import: it is not evaluated.
-        return inspect.signature(function, annotation_format=Format.FORWARDREF)
+        return inspect.signature(function, follow_wrapped=follow_wrapped, annotation_format=Format.FORWARDREF)
 
     def annotations_of(function: Any) -> Mapping[str, Any]:
         """The annotations, those as texts or references that cannot be evaluated."""
@@ -66,7 +66,10 @@ else:
 def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     """The parameters of a function; one that does not tell takes anything."""
     try:
-        return tuple(_read(function).parameters.values())
+        own = tuple(_read(function, follow_wrapped=False).parameters.values())
+        # What passes anything on has the signature of what it wraps; anything else has its own.
+        passes_on = {parameter.kind for parameter in own} == set(_VARIADIC)
+        return tuple(_read(function).parameters.values()) if passes_on else own
     except ValueError:  # some functions written in C
         return Parameter("args", Parameter.VAR_POSITIONAL), Parameter("kwargs", Parameter.VAR_KEYWORD)
 
@@ -84,6 +87,8 @@ def kind_of(function: Callable[..., Any]) -> Kind:
     Raises:
         TypeError: it is a generator, whose items are not cached yet.
     """
+    while isinstance(function, functools.partial):
+        function = function.func
     for target in (function, getattr(function, "__call__", None)):  # noqa: B004  the method, not the test
         if inspect.iscoroutinefunction(target):
             return "async"

@@ -3,9 +3,9 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from askonce._types import MISS
 from askonce.backends.engine import Sight
@@ -69,8 +69,10 @@ class _Verbs:
 def _described(value: Any) -> str:
     """The class of a value and its size, where it has one."""
     name = type(value).__qualname__
+    if not isinstance(value, (str, bytes, list, tuple, dict, set, frozenset)):
+        return name
     unit = "characters" if isinstance(value, str) else "bytes" if isinstance(value, bytes) else "items"
-    return f"{name}, {len(value)} {unit}" if isinstance(value, Sized) else name
+    return f"{name}, {len(cast('Any', value))} {unit}"
 
 
 class AsyncVerbs(_Verbs):

@@ -184,10 +184,12 @@ class PlainTier:
         self._begin(fence)
         try:
             self._cache.sync.set(fence.key, value, ttl, tags=tags)
-            if fence.broken:
-                self._cache.sync.delete(fence.key)
-        finally:
-            self._end(fence)
+        finally:  # a set that failed may have arrived all the same
+            try:
+                if fence.broken:
+                    self._cache.sync.delete(fence.key)
+            finally:
+                self._end(fence)
 
     def remove_blocking(self, key: str) -> bool:
         """``remove`` for threads."""

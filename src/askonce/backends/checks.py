@@ -4,9 +4,8 @@ import functools
 from collections.abc import Iterable
 from typing import Final
 
-from xxhash import xxh3_128_hexdigest
-
 from askonce._types import Ttl
+from askonce.keys import default_encoder
 from askonce.ttl import parse_ttl
 
 _LONGEST_KEY: Final = 200
@@ -35,7 +34,7 @@ def checked_key(key: str) -> str:
     data = key.encode("utf-8", "surrogatepass")
     if len(data) <= _LONGEST_KEY and not key.startswith(DIGESTED):
         return key
-    return f"{DIGESTED}{xxh3_128_hexdigest(data)}:{len(data)}"
+    return f"{DIGESTED}{default_encoder().digest(data)}:{len(data)}"
 
 
 def checked_ttl(ttl: Ttl | None, default: float) -> float:

@@ -346,5 +346,5 @@ def _take_view(entry: Entry) -> None:
     index = entry.index
     if index is not None and entry.index_key is not None:
         if index.get(entry.index_key) is entry:
-            del index[entry.index_key]
+            index.pop(entry.index_key, None)  # a function that changes its cache may be emptying the index
         entry.index = entry.index_key = None

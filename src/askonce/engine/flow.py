@@ -13,7 +13,7 @@ from askonce._types import MISS, Entry
 from askonce.backends.engine import EngineStore, Fence, Found, Sight
 from askonce.engine.call import Call, Source
 from askonce.engine.function import Function
-from askonce.flight import Flight, Landing, own_copy
+from askonce.flight import Flight, Landing, current_flight, own_copy
 from askonce.isolation import isolated
 from askonce.signature import Arguments
 
@@ -81,6 +81,7 @@ def serve(call: Call) -> Flow:
     if not call.store.enabled:
         call.function.figures.computed += 1
         return (yield Invoke(call.function, call.arguments))
+    patient = True
     while True:
         entry = call.store.look(call.key)
         if entry is not None:
@@ -88,7 +89,9 @@ def serve(call: Call) -> Flow:
         if not call.function.joins:
             return (yield from _alone(call))
         landing, led = yield from _fly(call, anew=False)
-        if _is_for(led, landing):
+        if led and patient and isinstance(landing.error, asyncio.CancelledError) and landing.retry:
+            patient = False  # somebody cancelled the work; once may be chance, twice is its own doing
+        elif _is_for(led, landing):
             return _passenger_value(call, landing, led=led)
 
 
@@ -98,6 +101,11 @@ def refresh(function: Function, arguments: Arguments) -> Flow:
     if not store.enabled:
         return (yield Invoke(function, arguments))
     call = Call(function, store, function.keys.key(arguments), arguments)
+    mine = current_flight.get()
+    if mine is not None and mine.landing is None and mine.key == call.key:
+        raise RecursionError(
+            f"the computation under {call.key!r} refreshes itself without end; call uncached(...)"
+        )
     while True:
         store.break_fences(call.key)
         landing, led = yield from _fly(call, anew=True)
@@ -195,6 +203,7 @@ def _board(call: Call, *, anew: bool) -> Generator[Step, Any, tuple[Flight, bool
         lambda: call.store.open_fence(call.key, call.function.tags),
         home=home,
         anew=anew,
+        close_fence=call.store.close_fence,
     )
 
 
@@ -242,6 +251,8 @@ def _work(call: Call, flight: Flight) -> Generator[Step, Any, None]:
         raise
     except BaseException as error:
         if not (yield IsAnswer(error)):
+            # Cancelled, and not for want of callers: the leader's to raise, the others lead anew.
+            _land(call, flight, Landing(error=error, traceback=error.__traceback__, retry=True))
             raise
         if isinstance(error, Wrapped):
             error = error.error

@@ -1,12 +1,16 @@
 """The state of one decorated function: its options, its keys, its cache, its figures."""
 
+import asyncio
 import functools
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+import weakref
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import timedelta
-from types import CoroutineType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final, cast
 
+from askonce._forks import hold_at_fork
 from askonce._logging import get_logger
 from askonce._types import Clock, Entry, Ttl
 from askonce.backends.adapter import engine_store_of
@@ -27,6 +31,10 @@ from askonce.ttl import parse_ttl
 Flow = Generator[Any, Any, Any]
 Drive = Callable[[Flow], Any]
 """Carries out a flow."""
+
+
+_binding = threading.RLock()
+hold_at_fork(_binding)
 
 
 class Function:
@@ -81,8 +89,8 @@ class Function:
         self.joins = options.single_flight is not None
         self.isolates = options.isolate
         self._ttl = _ttl_rule(options.ttl, self.label)
-        self._binding = threading.Lock()
         self._store: EngineStore | None = None
+        self._known_to: weakref.WeakSet[EngineStore] = weakref.WeakSet()
         self._minds_long_texts = False
         self._claim_early()
 
@@ -120,7 +128,7 @@ class Function:
         cache = self.options.cache
         if callable(cache) and not isinstance(cache, CacheInterface):
             return self._joined(engine_store_of(self._checked_cache(cache())))
-        with self._binding:
+        with _binding:
             if not isinstance(cache, CacheInterface):
                 cache = registry.get(cache, self)
             store = self._joined(engine_store_of(cache))
@@ -144,8 +152,10 @@ class Function:
             names.claim(self.name, self._identity.owner)
 
     def _joined(self, store: EngineStore) -> EngineStore:
-        self._claim(store.names)
-        store.count(self.figures)
+        if store not in self._known_to:
+            self._claim(store.names)
+            store.count(self.figures)
+            self._known_to.add(store)
         return store
 
     def _checked_cache(self, cache: Any) -> CacheInterface:
@@ -158,7 +168,7 @@ class Function:
 
     def unbind(self) -> None:
         """Ask for the cache again at the next call; views of the old one are gone."""
-        with self._binding:
+        with _binding:
             self._store = None
             self.path.index.clear()
 
@@ -228,9 +238,9 @@ class Function:
         if index_key is None or not admissible(index_key):
             self._refuse(entry, arguments)
             return
-        with self._binding:  # no view of a cache that the function has left
-            if self._store is store:
-                store.admit(entry, self.path.index, index_key)
+        store.admit(entry, self.path.index, index_key)
+        if self._store is not store:  # no view of a cache that the function has left
+            self.path.index.pop(index_key, None)
 
     def _is_indexed(self, entry: Entry, index_key: tuple[Any, ...] | None) -> bool:
         return index_key is not None and self.path.index.get(index_key) is entry
@@ -253,7 +263,7 @@ def reusable(answer: Any, where: str) -> Any:
     Raises:
         TypeError: it is a coroutine, another awaitable, or an iterator.
     """
-    if not isinstance(answer, _ONE_SHOT):
+    if not _is_used_up_by_use(answer):
         return answer
     if isinstance(answer, CoroutineType):
         answer.close()  # nobody will await it
@@ -261,7 +271,18 @@ def reusable(answer: Any, where: str) -> Any:
     raise TypeError(f"{where} returned a {name}, which can be used only once; {_FIX}")
 
 
-_ONE_SHOT = (Awaitable, Iterator, AsyncIterator)
+def _is_used_up_by_use(answer: Any) -> bool:
+    """True of coroutines, futures, generators, the iterators and the context managers of Python's own."""
+    if isinstance(answer, _ONE_SHOT):
+        return True
+    module = type(answer).__module__
+    if module == "contextlib":
+        return isinstance(answer, (AbstractContextManager, AbstractAsyncContextManager))
+    return module in _OF_ITERATORS and isinstance(answer, Iterator)
+
+
+_ONE_SHOT = (CoroutineType, GeneratorType, AsyncGeneratorType, asyncio.Future)
+_OF_ITERATORS = frozenset({"builtins", "itertools"})
 _FIX = (
     "declare the function async def, so that its result is awaited and cached, or return the items as a list"
 )

@@ -185,7 +185,7 @@ def _index_key(plan: Plan, names: _Names) -> str | None:
     items: list[str] = []
     for name in fixed:
         if name == plan.identity:
-            who = f"({names.who} := {name}.__cache_key__())"
+            who = f"({names.who} := {names.class_of}({name}).__cache_key__({name}))"
             items += [who, f"{names.class_of}({names.who})", f"{names.class_of}({name})"]
         else:
             items += [name, f"{names.class_of}({name})"]
@@ -292,14 +292,16 @@ def _admissible(item: Any) -> bool:
         return len(item) <= TEXT_HASH_THRESHOLD
     if cls is float:
         return bool(item) and item == item  # NaN is not
-    return cls in _EXACT or (issubclass(cls, (type, Enum)) and _is_compared_as_known(cls))
+    return cls in _EXACT or (issubclass(cls, (type, Enum)) and _is_compared_as_known(item, cls))
 
 
 _EXACT = frozenset({int, bool, type(None), type, UUID})
 
 
-def _is_compared_as_known(cls: Any) -> bool:
+def _is_compared_as_known(item: Any, cls: Any) -> bool:
     """Whether equal members of a class (a metaclass, an enumeration) are one and the same."""
+    if hasattr(item, "__cache_key__"):  # which may change
+        return False
     if cls.__eq__ is object.__eq__:
         return cls.__hash__ in _IDENTITY_HASHES
     # Members made by a __new__ of the user's may be equal as numbers or texts and still differ.

@@ -6,8 +6,6 @@ reused. So a method's instance has to say what it is.
 
 import enum
 import sys
-import uuid
-import weakref
 from typing import Any, cast
 
 WAYS_OUT = (
@@ -42,20 +40,6 @@ def check_instance(instance: Any, method: str, parameter: str) -> None:
     cls = cast("type[Any]", type(instance))
     if not isinstance(instance, type) and not is_identified(cls):
         raise no_identity(cls, method, parameter)
-
-
-def local_class(cls: type) -> tuple[str, str]:
-    """What stands in a key for a class that no import finds: itself, in this process.
-
-    Another run of the function that defines it defines another class.
-    """
-    token = _tokens.get(cls)
-    if token is None:
-        token = _tokens.setdefault(cls, uuid.uuid4().hex)
-    return "local class", token
-
-
-_tokens: "weakref.WeakKeyDictionary[type, str]" = weakref.WeakKeyDictionary()
 
 
 def no_identity(cls: type, method: str, parameter: str) -> TypeError:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
-from askonce.engine.instances import check_instance, local_class
+from askonce.engine.instances import check_instance
 from askonce.engine.naming import Identity
 from askonce.exceptions import ConfigurationError, KeyBuildError
-from askonce.keys import Encoder, Template, default_encoder, is_reachable, shape
+from askonce.keys import Encoder, Template, default_encoder, is_reachable, local_class, shape
 from askonce.signature import Arguments, Signature, annotations_of, describe
 
 FORMAT = 1
@@ -192,7 +192,12 @@ def _answer_shape(function: Callable[..., Any]) -> bytes | None:
     if not inspect.isroutine(function):  # a callable object
         function = type(function).__call__
     annotations = annotations_of(function)
-    return shape(_evaluated(annotations["return"], function)) if "return" in annotations else None
+    if "return" not in annotations:
+        return None
+    try:
+        return shape(_evaluated(annotations["return"], function))
+    except Exception:  # noqa: BLE001  an annotation is any object, and may fail at any question
+        return None
 
 
 def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:

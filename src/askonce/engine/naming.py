@@ -77,7 +77,7 @@ def _unbound(function: Callable[..., Any]) -> tuple[Any, tuple[Any, ...]]:
         # Keywords that the signature shows are defaults, and so among the arguments of a call.
         shown = signature_of(function).names
         hidden = [item for item in function.keywords.items() if item[0] not in shown]
-        return inner, (*bound, *function.args, *([dict(hidden)] if hidden else []))
+        return inner, (*bound, function.args, dict(hidden)) if function.args or hidden else bound
     owner = getattr(function, "__self__", None)
     if owner is not None and not isinstance(owner, ModuleType):
         return getattr(function, "__func__", function), (_identified(owner, function),)

@@ -45,7 +45,8 @@ class Registry:
                 self._followers.add(follower)
             cache = self._caches.get(name)
             if cache is None:
-                cache = self._caches[name] = self._build(name)
+                # Building may log, and a handler of the log may ask for the cache: the first one built stays.
+                cache = self._caches.setdefault(name, self._build(name))
             return cache
 
     def set(self, name: str | None, cache: CacheInterface | None) -> None:

@@ -142,6 +142,7 @@ class Flights:
         *,
         home: AbstractEventLoop | None = None,
         anew: bool = False,
+        close_fence: Callable[[Any], None] | None = None,
     ) -> tuple[Flight, bool]:
         """Join the flight of a key, or begin one; the second answer is whether the caller leads.
 
@@ -149,28 +150,51 @@ class Flights:
 
         Args:
             key: what is asked.
-            open_fence: called, under the lock, where a flight begins.
+            open_fence: called where a flight seems to begin; never under the lock, since a cache that is
+                being written to may let go of an object whose finalizer asks for a flight.
             home: the loop that carries the work if the caller leads, ``None`` where its thread does.
             anew: begin one even where another could be joined; the answer of that one is out of date.
+            close_fence: takes a fence back where somebody else's flight began meanwhile.
 
         Raises:
             RecursionError: the flight waits, directly or through others, for the caller's own.
         """
         mine = _flying()
+        joined = None if anew else self._join(key, mine)
+        if joined is not None:
+            return joined, False
+        fence = open_fence()
+        with _lock:
+            joined = None if anew else self._join(key, mine)
+            if joined is None:
+                return self._begin(Flight(key, fence, home), mine), True
+        if close_fence is not None:
+            close_fence(fence)
+        return joined, False
+
+    def _join(self, key: str, mine: Flight | None) -> Flight | None:
         with _lock:
             flight = self._flights.get(key)
-            if flight is not None and anew:
-                flight.fence.broken = True
-            joins = flight is not None and not flight.fence.broken
-            if flight is None or not joins:
-                flight = self._flights[key] = Flight(key, open_fence(), home)
-            else:
-                if mine is not None and flight.depends_on(mine):
-                    raise RecursionError(_CIRCLE.format(key=key))
-                flight.aboard += 1
+            if flight is None or flight.fence.broken:
+                return None
+            self._check_circle(flight, mine)
+            flight.aboard += 1
             if mine is not None:
                 mine.waits_for.append(flight)
-        return flight, not joins
+            return flight
+
+    def _begin(self, flight: Flight, mine: Flight | None) -> Flight:
+        displaced = self._flights.get(flight.key)
+        if displaced is not None:
+            displaced.fence.broken = True
+        self._flights[flight.key] = flight
+        if mine is not None:
+            mine.waits_for.append(flight)
+        return flight
+
+    def _check_circle(self, flight: Flight, mine: Flight | None) -> None:
+        if mine is not None and flight.depends_on(mine):
+            raise RecursionError(_CIRCLE.format(key=flight.key))
 
     def disembark(self, flight: Flight) -> None:
         """Leave a flight, landed or not; the last one to leave cancels the work."""

@@ -1,6 +1,8 @@
 """What a class or a function is called, the same in every process and on every Python."""
 
 import sys
+import uuid
+import weakref
 from pathlib import PurePath
 from types import ModuleType
 from typing import Any, Final
@@ -34,6 +36,20 @@ def is_reachable(thing: Any) -> bool:
     for part in (_name_of(thing) or "").split("."):
         found = getattr(found, part, None)
     return bool(found is thing or (type(found) is type(thing) and found == thing))
+
+
+def local_class(cls: type) -> str:
+    """What stands for a class that no import finds: itself, in this process.
+
+    Another run of the function that defines it defines another class.
+    """
+    token = _tokens.get(cls)
+    if token is None:
+        token = _tokens.setdefault(cls, uuid.uuid4().hex)
+    return f"{identity(cls)}#{token}"
+
+
+_tokens: "weakref.WeakKeyDictionary[type, str]" = weakref.WeakKeyDictionary()
 
 
 def _module_of(thing: Any) -> str | None:

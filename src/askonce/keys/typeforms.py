@@ -2,9 +2,9 @@
 
 import types
 import typing
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from askonce.keys.identity import identity, is_reachable
+from askonce.keys.identity import identity, is_reachable, local_class
 from askonce.keys.node import Node, Order, Plan, RefusedError, at_index
 
 UNIONS: Final = (typing.Union, types.UnionType)
@@ -41,10 +41,17 @@ def of_named(value: Any) -> Node:
 
 
 def class_reference(cls: Any) -> Any:
-    """What stands for the class of an instance: its name suffices, since the content comes with it."""
+    """What stands for the class of an instance: its name, if an import finds it under that.
+
+    A class that no import finds may bear the name of another one that means something else by its fields.
+    It stands for itself, in this process.
+    """
     generic = generic_model(cls)
+    fields: Any = getattr(cls, "_fields", None)
+    if isinstance(fields, tuple):  # of a named tuple: they and the items are all there is to it
+        return Node(b"<named>", [identity(cls), cast("Any", fields)])
     if generic is None:
-        return identity(cls)
+        return identity(cls) if is_reachable(cls) else local_class(cls)
     parts = [class_reference(each) if isinstance(each, type) else each for each in generic]
     return Node(b"<of>", parts, at_index)
 
