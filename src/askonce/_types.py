@@ -33,21 +33,8 @@ class Missing(enum.Enum):
         return False
 
 
-class Unset(enum.Enum):
-    """The type of ``UNSET``: an option that was left out, where ``None`` would be a value."""
-
-    UNSET = "UNSET"
-
-    def __repr__(self) -> str:
-        return "UNSET"
-
-    __str__ = __repr__
-
-
 MISS: Final = Missing.MISS
 """What ``peek`` answers where nothing is cached: ``None`` is a value like others."""
-
-UNSET: Final = Unset.UNSET
 
 
 class Meta:

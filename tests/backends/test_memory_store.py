@@ -2,7 +2,7 @@
 
 import pytest
 
-from askonce import FOREVER, InMemoryCache
+from askonce import FOREVER, InMemoryCache, cached, register_cache
 from askonce._types import stored
 from askonce.testing import ManualClock
 
@@ -241,3 +241,35 @@ class TestBookkeeping:
         cache.sync.invalidate_tags("tag")
         cache.sync.set("new", 2, tags=["tag"])
         assert cache.sync.get_many(["old", "new"]) == {"new": 2}
+
+
+def test_what_the_index_keeps_counts_into_the_bytes():
+    """Arguments that a fast index holds are memory too; without room for them there is no view."""
+    cache = InMemoryCache(max_size=10_000, max_bytes=200_000)
+
+    @cached(cache=cache)
+    def ask(text):
+        return 1
+
+    texts = [f"{number:04} " + "x" * 900 for number in range(300)]
+    for _ in range(3):
+        assert [ask(text) for text in texts] == [1] * 300
+    assert cache.get_stats()["bytes"] <= 200_000
+    assert 100 < len(ask.explain.__self__._function.path.index) < 250
+
+
+def test_a_cache_under_another_name_leaves_the_index_alone():
+    """A registration elsewhere costs the functions of this cache nothing."""
+    register_cache("mine", InMemoryCache())
+
+    @cached(cache="mine", name="index of mine")
+    def ask(number):
+        return number
+
+    for _ in range(3):
+        ask(1)
+    index = ask.explain.__self__._function.path.index
+    register_cache("unrelated", InMemoryCache())
+    assert len(index) == 1
+    register_cache("mine", InMemoryCache())
+    assert len(index) == 0

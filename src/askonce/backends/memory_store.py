@@ -154,8 +154,10 @@ class MemoryStore:
     def admit(self, entry: Entry, index: dict[tuple[Any, ...], Entry], index_key: tuple[Any, ...]) -> None:
         """Give a living entry a view in a fast index, in place of one that it has."""
         with self._lock:
-            meta = entry.meta
-            if self._entries.get(entry.key) is not entry or not (meta is None or self._tags.counts(meta)):
+            meta, held = entry.meta, self._entries.get(entry.key)
+            if held is None or held is not entry or not (meta is None or self._tags.counts(meta)):
+                return
+            if self.max_bytes is not None and not self._makes_room(held, _size_of_view(index_key)):
                 return
             _take_view(entry)
             entry.index = index
@@ -163,6 +165,14 @@ class MemoryStore:
             if meta is not None:
                 self._tags.viewed(meta.tags, index)
             index[index_key] = entry
+
+    def _makes_room(self, entry: Held, size: int) -> bool:
+        """Count the arguments that a view keeps, if there is room for them."""
+        if self._bytes + size > self._room:
+            return False
+        entry.size += size
+        self._bytes += size
+        return True
 
     def sight(self, key: str) -> Sight:
         """Why a look would find something or not."""
@@ -340,6 +350,11 @@ class MemoryStore:
                 if not self._tags.unchanged((tag,), entry.meta.version):
                     return f"invalidated by tag {tag!r}"
         return f"expired {ago(now - entry.until)}"
+
+
+def _size_of_view(index_key: tuple[Any, ...]) -> int:
+    """The bytes of the arguments; their classes are there anyway."""
+    return deep_size(tuple(item for item in index_key if not isinstance(item, type)))
 
 
 def _take_view(entry: Entry) -> None:

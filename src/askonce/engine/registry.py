@@ -32,7 +32,7 @@ class Registry:
         hold_at_fork(self._lock)
         self._caches: dict[str | None, CacheInterface] = {}
         self._names: dict[str | None, Names] = {}
-        self._followers: weakref.WeakSet[Follower] = weakref.WeakSet()
+        self._followers: dict[str | None, weakref.WeakSet[Follower]] = {}
 
     def get(self, name: str | None, follower: Follower | None = None) -> CacheInterface:
         """The cache of a name.
@@ -42,7 +42,7 @@ class Registry:
         """
         with self._lock:
             if follower is not None:
-                self._followers.add(follower)
+                self._followers.setdefault(name, weakref.WeakSet()).add(follower)
             cache = self._caches.get(name)
             if cache is None:
                 # Building may log, and a handler of the log may ask for the cache: the first one built stays.
@@ -59,7 +59,7 @@ class Registry:
                 self._caches.pop(name, None)
             else:
                 self._caches[name] = cache
-            followers = list(self._followers)
+            followers = list(self._followers.get(name, ()))
         for follower in followers:
             follower.unbind()
 
