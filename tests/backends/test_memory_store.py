@@ -255,7 +255,7 @@ def test_what_the_index_keeps_counts_into_the_bytes():
     for _ in range(3):
         assert [ask(text) for text in texts] == [1] * 300
     assert cache.get_stats()["bytes"] <= 200_000
-    assert 100 < len(ask.explain.__self__._function.path.index) < 250
+    assert 0 < len(ask.explain.__self__._function.path.index) < 150
 
 
 def test_a_cache_under_another_name_leaves_the_index_alone():
