@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from askonce import ConfigurationError, cached, get_default_cache, set_default_cache
-from askonce.config import PRESETS
+from askonce.config import PRESETS, presets
 
 TTLS = {
     "disabled": 300,
@@ -21,7 +21,8 @@ TTLS = {
 
 
 @pytest.fixture(autouse=True)
-def fresh_default():
+def fresh_default(monkeypatch):
+    monkeypatch.setattr(presets, "_warned", set())
     set_default_cache(None)
     yield
     set_default_cache(None)
@@ -43,6 +44,28 @@ def test_redis_preset_serves_from_memory_and_says_so_once(name, monkeypatch, cap
         assert get_default_cache() is get_default_cache()
     assert [record.event for record in caplog.records] == ["redis_unavailable"]
     assert get_default_cache().eviction == "s3fifo"
+
+
+def test_a_handler_of_the_log_may_use_the_default_cache(monkeypatch):
+    """The warning comes while the cache is being built, and whoever handles it may need that cache."""
+    monkeypatch.setenv("CACHE_PRESET", "production")
+
+    @cached
+    def label(name):
+        return name.upper()
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            seen.append(label(record.name))
+
+    seen, handler = [], Handler()
+    logging.getLogger("askonce").addHandler(handler)
+    try:
+        assert label("first") == "FIRST"
+    finally:
+        logging.getLogger("askonce").removeHandler(handler)
+    assert seen == ["ASKONCE"]
+    assert label.peek("askonce") == "ASKONCE"
 
 
 def test_unknown_preset_lists_those_there_are(monkeypatch):

@@ -44,6 +44,9 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
 )
 
 
+_warned: set[str] = set()
+
+
 def default_cache() -> CacheInterface:
     """The cache of the preset that ``CACHE_PRESET`` names, ``development`` where it names none.
 
@@ -56,7 +59,8 @@ def default_cache() -> CacheInterface:
         close = difflib.get_close_matches(name, PRESETS, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ConfigurationError(f"CACHE_PRESET={name!r} is no preset; {hint}There are {', '.join(PRESETS)}")
-    if preset.shared:
+    if preset.shared and name not in _warned:
+        _warned.add(name)  # before the line is logged: a handler of the log may ask for this very cache
         get_logger().warning("redis_unavailable", preset=name, reason="this version serves from memory alone")
     cache = InMemoryCache(preset.default_ttl, preset.max_size, eviction=preset.eviction)
     cache.enabled = preset.enabled
