@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from askonce._types import MISS
 from askonce.backends.engine import Sight
 from askonce.engine import flow
-from askonce.engine.drivers import drive, drive_blocking
+from askonce.engine.drivers import drive, drive_blocking, is_being_cancelled
 from askonce.engine.function import Function
 from askonce.exceptions import ConfigurationError
 from askonce.results import CacheInfo, Explanation, Key, WarmReport
@@ -130,7 +130,7 @@ class AsyncVerbs(_Verbs):
                     cached = await self.peek(*call) is not MISS
                     await self._call(*call)
                 except asyncio.CancelledError as error:
-                    if _is_being_cancelled():
+                    if is_being_cancelled():
                         raise
                     warming.fail(call, error)
                 except Exception as error:  # noqa: BLE001  it is in the report
@@ -207,12 +207,6 @@ class SyncVerbs(_Verbs):
         for worker in workers:
             worker.result()
         return warming.report()
-
-
-def _is_being_cancelled() -> bool:
-    """Whether somebody cancels the running task, rather than the function raising ``CancelledError``."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 class _Warming:

@@ -49,6 +49,17 @@ def test_named_tuples_with_other_fields_differ():
     assert [first(row) for _ in range(3) for row in rows] == [1, 2] * 3
 
 
+def test_rows_of_a_class_that_is_made_anew_each_time_hit():
+    """Libraries make the class of their rows at every query: fields and items are all there is to them."""
+
+    @cached(cache=InMemoryCache())
+    def total(row):
+        return sum(row)
+
+    assert [total(namedtuple("Row", "a b")(1, 2)) for _ in range(3)] == [3, 3, 3]
+    assert total.cache_info().misses == 1
+
+
 def test_values_of_local_classes_are_told_apart():
     """Each run of a function that defines a class defines another one."""
 

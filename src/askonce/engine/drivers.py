@@ -99,7 +99,7 @@ async def _carry_out(step: Step) -> Any:
         case Launch(flight, work, finish):
             return await _launch(flight, work, finish)
         case IsAnswer(error):
-            return not isinstance(error, asyncio.CancelledError) or not _is_being_cancelled()
+            return not isinstance(error, asyncio.CancelledError) or not is_being_cancelled()
         case Remote():
             return await _ask_remote(step)
 
@@ -167,7 +167,7 @@ async def _fly(flight: Flight, work: Generator[Step, Any, None]) -> None:
     await drive(work)
 
 
-def _is_being_cancelled() -> bool:
+def is_being_cancelled() -> bool:
     """Whether somebody cancelled the task; a ``CancelledError`` may also come from what it awaits."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
@@ -177,7 +177,7 @@ async def _ask_remote(step: Remote) -> Any:
     try:
         return await getattr(step.store.remote, step.method)(*step.arguments)
     except (Exception, asyncio.CancelledError) as error:  # a backend's failure never reaches the caller
-        if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+        if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
             raise
         _report(step, error)
         return None
