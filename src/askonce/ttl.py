@@ -11,6 +11,7 @@ from askonce.exceptions import ConfigurationError
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TEXT: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|[smhd])")
 _FORMS: Final = 'seconds above 0, a timedelta, text such as "90s", "15m", "2h" or "7d", or FOREVER'
+_AGES: Final = _FORMS.replace("above 0", "from 0 on")
 
 
 def parse_ttl(value: object, what: str = "ttl") -> float:
@@ -32,6 +33,16 @@ def parse_ttl(value: object, what: str = "ttl") -> float:
         _refuse(value, what, "it is not a number")
     if seconds <= 0:
         _refuse(value, what, "it would store nothing")
+    return seconds
+
+
+def parse_age(value: object, what: str = "age") -> float:
+    """Read how old something may be: as ``parse_ttl``, and 0 is an age."""
+    seconds = _seconds(value, what)
+    if math.isnan(seconds):
+        _refuse(value, what, "it is not a number", _AGES)
+    if seconds < 0:
+        _refuse(value, what, "nothing is that young", _AGES)
     return seconds
 
 
@@ -58,8 +69,8 @@ def _text_seconds(text: str, what: str) -> float:
     return seconds
 
 
-def _refuse(value: object, what: str, reason: str) -> NoReturn:
-    raise ConfigurationError(f"{what}={_show(value)}: {reason}; give {_FORMS}") from None
+def _refuse(value: object, what: str, reason: str, forms: str = _FORMS) -> NoReturn:
+    raise ConfigurationError(f"{what}={_show(value)}: {reason}; give {forms}") from None
 
 
 def _show(value: object) -> str:

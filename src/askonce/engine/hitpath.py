@@ -8,7 +8,8 @@ by its key (``find``), and what is not in memory is served by the engine (``serv
 The index is a view of the cache: it holds the cache's own entries, and an entry that leaves the cache is
 dead (``until``) and leaves the index with it. Only what is equal exactly when its key is equal may enter,
 see ``admissible``. A function seen with long texts changes to a variant that leaves them out, since
-Python's hash of a long text costs more than its digest.
+Python's hash of a long text costs more than its digest. All functions change to one that looks for contexts
+when the program enters its first (``modes``).
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from askonce._types import Clock, Entry
+from askonce.engine.modes import follow, open_frames, switching
 from askonce.keys import TEXT_HASH_THRESHOLD
 from askonce.signature import (
     Arguments,
@@ -33,7 +35,11 @@ from askonce.signature import (
 Index = dict[tuple[Any, ...], Entry]
 
 
-@dataclass(slots=True, eq=False)
+def _nothing() -> None:
+    """Nothing to change."""
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class HitPath:
     """The generated functions of one decorated function, closed over its state.
 
@@ -46,6 +52,7 @@ class HitPath:
         hits: how many calls the index has answered.
         set_clock: has the wrapper read another clock.
         mind_long_texts: has the wrapper leave long texts out of the index.
+        mind_contexts: has the wrapper leave the index alone while a context is open anywhere.
     """
 
     index: Index
@@ -54,7 +61,8 @@ class HitPath:
     index_key: Callable[[Arguments], tuple[Any, ...] | None] | None
     hits: Callable[[], float]
     set_clock: Callable[[Clock], None]
-    mind_long_texts: Callable[[], None]
+    mind_long_texts: Callable[[], None] = _nothing
+    mind_contexts: Callable[[], None] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,43 +104,102 @@ def build(
     """
     index: Index = {}
     names = _Names.beside(plan.parameters)
-    make = generate(_source(plan, names), names.builtins(), "make")
-    call, long_call, bound, long_bound, index_key, hits, set_clock = make(index, clock, find, serve)
-    wrappers = [(call, long_call, plan.parameters)]
-    if bound is not None:
-        wrappers.append((bound, long_bound, plan.parameters[1:]))
-    for wrapper, _, parameters in wrappers:
-        adopt_defaults(wrapper, parameters)
-        _adopt_code(wrapper, wrapper, plan.name)
+    made = _make(plan, names, Guards(), index, clock, find, serve)
+    for wrapper, parameters in ((made.call, plan.parameters), (made.bound, plan.parameters[1:])):
+        if wrapper is not None:
+            adopt_defaults(wrapper, parameters)
+            _adopt_code(wrapper, wrapper, plan.name)
+    variants = _Variants(plan, names, made)
+    path = HitPath(
+        index,
+        made.call,
+        made.bound,
+        made.index_key,
+        made.hits,
+        made.set_clock,
+        mind_long_texts=variants.mind_long_texts,
+        mind_contexts=variants.mind_contexts,
+    )
+    if made.index_key is not None:  # without an index there is nothing to leave alone
+        follow(path)
+    return path
 
-    def mind_long_texts() -> None:
-        for wrapper, variant, _ in wrappers:
-            _adopt_code(wrapper, variant, plan.name)
 
-    return HitPath(index, call, bound, index_key, hits, set_clock, mind_long_texts)
+class Guards(NamedTuple):
+    """When a wrapper leaves its index alone.
+
+    Attributes:
+        long_texts: with a long text among the arguments.
+        contexts: while a context is open anywhere.
+    """
+
+    long_texts: bool = False
+    contexts: bool = False
+
+
+class _Made(NamedTuple):
+    """What the generated code makes."""
+
+    call: Any
+    bound: Any
+    index_key: Callable[[Arguments], tuple[Any, ...] | None] | None
+    hits: Callable[[], float]
+    set_clock: Callable[[Clock], None]
+
+
+def _make(plan: Plan, names: "_Names", guards: Guards, *state: Any) -> _Made:
+    made: tuple[Any, ...] = generate(_source(plan, names, guards), names.builtins(), "make")(*state)
+    return _Made(*made)
+
+
+class _Variants:
+    """Has a wrapper change its code, while it may be running, to one with more guards."""
+
+    def __init__(self, plan: Plan, names: "_Names", made: _Made) -> None:
+        self._plan = plan
+        self._names = names
+        self._made = made
+        self._guards = Guards()
+
+    def mind_long_texts(self) -> None:
+        with switching:
+            self._adopt(self._guards._replace(long_texts=True))
+
+    def mind_contexts(self) -> None:
+        with switching:
+            self._adopt(self._guards._replace(contexts=True))
+
+    def _adopt(self, guards: Guards) -> None:
+        if guards == self._guards:
+            return
+        self._guards = guards
+        variant = _make(self._plan, self._names, guards, *[None] * 4)
+        if self._guards == guards:  # making it may free an object, and that may have called for more guards
+            _adopt_code(self._made.call, variant.call, self._plan.name)
+            if variant.bound is not None:
+                _adopt_code(self._made.bound, variant.bound, self._plan.name)
 
 
 def _adopt_code(wrapper: Any, source: Any, name: str) -> None:
-    # Both close over the same cells, so one code can stand in for the other, also during calls.
+    # Both close over variables of the same names, so one code can stand in for the other, also during calls.
     wrapper.__code__ = source.__code__.replace(co_name=name, co_qualname=name)
 
 
-def _source(plan: Plan, names: "_Names") -> str:
+def _source(plan: Plan, names: "_Names", guards: Guards) -> str:
     key = _index_key(plan, names)
-    results = (names.call, names.long_call, names.bound, names.long_bound, names.key, names.read, names.set)
     lines = [
         f"def make({names.table}, {names.clock}, {names.find}, {names.serve}):",
         f"    {names.hits} = 0.0",
-        *_wrapper(plan, names, names.call, key, long_texts=False),
-        *_wrapper(plan, names, names.long_call, key, long_texts=True),
-        *_bound_wrappers(plan, names, key),
+        f"    {_DEF[plan.kind]} {names.call}({declaration(plan.parameters)}):",
+        *_body(plan, names, key, guards),
+        *_bound_wrapper(plan, names, key, guards),
         *_index_key_function(plan, names, key),
         f"    def {names.read}():",
         f"        return {names.hits}",
         f"    def {names.set}({names.now}):",
         f"        nonlocal {names.clock}",
         f"        {names.clock} = {names.now}",
-        f"    return {', '.join(results)}",
+        f"    return {names.call}, {names.bound}, {names.key}, {names.read}, {names.set}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -150,9 +217,7 @@ class _Names(NamedTuple):
     entry: str
     now: str
     call: str
-    long_call: str
     bound: str
-    long_bound: str
     key: str
     read: str
     set: str
@@ -163,6 +228,7 @@ class _Names(NamedTuple):
     text: str
     length: str
     error: str
+    contexts: str
 
     @classmethod
     def beside(cls, parameters: tuple[Parameter, ...]) -> "_Names":
@@ -172,8 +238,14 @@ class _Names(NamedTuple):
         return cls(*(prefix + name for name in cls._fields))
 
     def builtins(self) -> dict[str, Any]:
-        """What the code uses of Python's own, since a parameter may be called ``type``."""
-        return {self.class_of: type, self.text: str, self.length: len, self.error: Exception}
+        """What the code uses of others, Python's own too, since a parameter may be called ``type``."""
+        return {
+            self.class_of: type,
+            self.text: str,
+            self.length: len,
+            self.error: Exception,
+            self.contexts: open_frames,
+        }
 
 
 def _index_key(plan: Plan, names: _Names) -> str | None:
@@ -192,21 +264,15 @@ def _index_key(plan: Plan, names: _Names) -> str | None:
     return "(" + "".join(item + ", " for item in items) + ")"
 
 
-def _wrapper(plan: Plan, names: _Names, name: str, key: str | None, *, long_texts: bool) -> list[str]:
-    head = f"    {_DEF[plan.kind]} {name}({declaration(plan.parameters)}):"
-    return [head, *_body(plan, names, key, long_texts=long_texts)]
-
-
-def _bound_wrappers(plan: Plan, names: _Names, key: str | None) -> list[str]:
+def _bound_wrapper(plan: Plan, names: _Names, key: str | None, guards: Guards) -> list[str]:
     if not plan.method or not plan.parameters or plan.parameters[0].kind not in _POSITIONAL:
-        return [f"    {names.bound} = {names.long_bound} = None"]
+        return [f"    {names.bound} = None"]
     first, rest = plan.parameters[0], plan.parameters[1:]
-    lines: list[str] = []
-    for name, long_texts in ((names.bound, False), (names.long_bound, True)):
-        lines.append(f"    {_DEF[plan.kind]} {name}({_declared_after(names.me, rest)}):")
-        lines.append(f"        {first.name} = {names.me}.__self__")
-        lines += _body(plan, names, key, long_texts=long_texts)
-    return lines
+    return [
+        f"    {_DEF[plan.kind]} {names.bound}({_declared_after(names.me, rest)}):",
+        f"        {first.name} = {names.me}.__self__",
+        *_body(plan, names, key, guards),
+    ]
 
 
 def _declared_after(me: str, rest: tuple[Parameter, ...]) -> str:
@@ -222,7 +288,7 @@ _DEF: dict[Kind, str] = {"async": "async def", "sync": "def"}
 _AWAIT: dict[Kind, str] = {"async": "await ", "sync": ""}
 
 
-def _body(plan: Plan, names: _Names, key: str | None, *, long_texts: bool) -> list[str]:
+def _body(plan: Plan, names: _Names, key: str | None, guards: Guards) -> list[str]:
     by_key = [
         f"        {names.answer}, {names.question} = {names.find}({listing(plan.parameters)})",
         f"        if {names.question} is None:",
@@ -231,7 +297,7 @@ def _body(plan: Plan, names: _Names, key: str | None, *, long_texts: bool) -> li
     ]
     if key is None:
         return by_key
-    condition = _condition(plan, names, long_texts=long_texts)
+    condition = _condition(plan, names, guards)
     return [
         f"        nonlocal {names.hits}",
         "        try:",
@@ -250,10 +316,11 @@ def _body(plan: Plan, names: _Names, key: str | None, *, long_texts: bool) -> li
     ]
 
 
-def _condition(plan: Plan, names: _Names, *, long_texts: bool) -> str:
+def _condition(plan: Plan, names: _Names, guards: Guards) -> str:
     keyed = [p for p in plan.parameters if p.name in plan.keyed]
-    tests = [f"not {p.name}" for p in variadic(tuple(keyed))]
-    if long_texts:
+    tests = [f"not {names.contexts}"] if guards.contexts else []
+    tests += [f"not {p.name}" for p in variadic(tuple(keyed))]
+    if guards.long_texts:
         tests += [
             f"({names.class_of}({p.name}) is not {names.text}"
             f" or {names.length}({p.name}) <= {TEXT_HASH_THRESHOLD})"
@@ -266,7 +333,7 @@ def _condition(plan: Plan, names: _Names, *, long_texts: bool) -> str:
 def _index_key_function(plan: Plan, names: _Names, key: str | None) -> list[str]:
     if key is None:
         return [f"    {names.key} = None"]
-    condition = _condition(plan, names, long_texts=False)
+    condition = _condition(plan, names, Guards())
     return [
         f"    def {names.key}({names.arguments}):",
         f"        {listing(plan.parameters)[1:-1]} = {names.arguments}"
