@@ -104,7 +104,7 @@ def build(
     """
     index: Index = {}
     names = _Names.beside(plan.parameters)
-    made = _make(plan, names, Guards(), index, clock, find, serve)
+    made = _Made(*generate(_source(plan, names), names.builtins(), "make")(index, clock, find, serve))
     for wrapper, parameters in ((made.call, plan.parameters), (made.bound, plan.parameters[1:])):
         if wrapper is not None:
             adopt_defaults(wrapper, parameters)
@@ -147,11 +147,6 @@ class _Made(NamedTuple):
     set_clock: Callable[[Clock], None]
 
 
-def _make(plan: Plan, names: "_Names", guards: Guards, *state: Any) -> _Made:
-    made: tuple[Any, ...] = generate(_source(plan, names, guards), names.builtins(), "make")(*state)
-    return _Made(*made)
-
-
 class _Variants:
     """Has a wrapper change its code, while it may be running, to one with more guards."""
 
@@ -173,11 +168,13 @@ class _Variants:
         if guards == self._guards:
             return
         self._guards = guards
-        variant = _make(self._plan, self._names, guards, *[None] * 4)
-        if self._guards == guards:  # making it may free an object, and that may have called for more guards
-            _adopt_code(self._made.call, variant.call, self._plan.name)
-            if variant.bound is not None:
-                _adopt_code(self._made.bound, variant.bound, self._plan.name)
+        make = generate(_variant_source(self._plan, self._names, guards), {}, "make")
+        call, bound = make(None, None, None, None)
+        if self._guards != guards:  # making it freed an object, and that called for more guards
+            return
+        _adopt_code(self._made.call, call, self._plan.name)
+        if bound is not None:
+            _adopt_code(self._made.bound, bound, self._plan.name)
 
 
 def _adopt_code(wrapper: Any, source: Any, name: str) -> None:
@@ -185,15 +182,10 @@ def _adopt_code(wrapper: Any, source: Any, name: str) -> None:
     wrapper.__code__ = source.__code__.replace(co_name=name, co_qualname=name)
 
 
-def _source(plan: Plan, names: "_Names", guards: Guards) -> str:
-    key = _index_key(plan, names)
+def _source(plan: Plan, names: "_Names") -> str:
     lines = [
-        f"def make({names.table}, {names.clock}, {names.find}, {names.serve}):",
-        f"    {names.hits} = 0.0",
-        f"    {_DEF[plan.kind]} {names.call}({declaration(plan.parameters)}):",
-        *_body(plan, names, key, guards),
-        *_bound_wrapper(plan, names, key, guards),
-        *_index_key_function(plan, names, key),
+        *_wrappers(plan, names, Guards()),
+        *_index_key_function(plan, names),
         f"    def {names.read}():",
         f"        return {names.hits}",
         f"    def {names.set}({names.now}):",
@@ -202,6 +194,22 @@ def _source(plan: Plan, names: "_Names", guards: Guards) -> str:
         f"    return {names.call}, {names.bound}, {names.key}, {names.read}, {names.set}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _variant_source(plan: Plan, names: "_Names", guards: Guards) -> str:
+    lines = [*_wrappers(plan, names, guards), f"    return {names.call}, {names.bound}"]
+    return "\n".join(lines) + "\n"
+
+
+def _wrappers(plan: Plan, names: "_Names", guards: Guards) -> list[str]:
+    key = _index_key(plan, names)
+    return [
+        f"def make({names.table}, {names.clock}, {names.find}, {names.serve}):",
+        f"    {names.hits} = 0.0",
+        f"    {_DEF[plan.kind]} {names.call}({declaration(plan.parameters)}):",
+        *_body(plan, names, key, guards),
+        *_bound_wrapper(plan, names, key, guards),
+    ]
 
 
 class _Names(NamedTuple):
@@ -330,7 +338,8 @@ def _condition(plan: Plan, names: _Names, guards: Guards) -> str:
     return " and ".join(tests) or "True"
 
 
-def _index_key_function(plan: Plan, names: _Names, key: str | None) -> list[str]:
+def _index_key_function(plan: Plan, names: _Names) -> list[str]:
+    key = _index_key(plan, names)
     if key is None:
         return [f"    {names.key} = None"]
     condition = _condition(plan, names, Guards())
