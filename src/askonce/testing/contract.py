@@ -1,4 +1,4 @@
-"""For the tests of those who use askonce: a clock to turn by hand, and the contract of a backend.
+"""The contract of a backend, as tests.
 
 class TestMyCache(CacheContract):
     def make_cache(self, clock):
@@ -14,31 +14,7 @@ from typing import Any
 
 from askonce._types import FOREVER
 from askonce.backends.interface import CacheInterface
-
-
-class ManualClock:
-    """A clock that stands still until it is advanced.
-
-    Args:
-        now: the instant at which it stands first.
-    """
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self._now = now
-
-    def __call__(self) -> float:
-        """The instant, in seconds."""
-        return self._now
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass.
-
-        Raises:
-            ValueError: for a negative number of seconds.
-        """
-        if not seconds >= 0:
-            raise ValueError(f"a monotonic clock does not go back by {seconds}; advance it by 0 or more")
-        self._now += seconds
+from askonce.testing.clock import ManualClock
 
 
 @dataclass
