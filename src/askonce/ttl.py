@@ -38,7 +38,7 @@ def parse_ttl(value: object, what: str = "ttl") -> float:
 
 def parse_age(value: object, what: str = "age") -> float:
     """Read how old something may be: as ``parse_ttl``, and 0 is an age."""
-    seconds = _seconds(value, what)
+    seconds = _seconds(value, what, _AGES)
     if math.isnan(seconds):
         _refuse(value, what, "it is not a number", _AGES)
     if seconds < 0:
@@ -46,26 +46,26 @@ def parse_age(value: object, what: str = "age") -> float:
     return seconds
 
 
-def _seconds(value: object, what: str) -> float:
+def _seconds(value: object, what: str, forms: str = _FORMS) -> float:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, str):
-        return _text_seconds(value, what)
+        return _text_seconds(value, what, forms)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        _refuse(value, what, f"{type(value).__name__} is not a time")
+        _refuse(value, what, f"{type(value).__name__} is not a time", forms)
     try:
         return float(value)
     except OverflowError:
-        _refuse(value, what, "it is too large")
+        _refuse(value, what, "it is too large", forms)
 
 
-def _text_seconds(text: str, what: str) -> float:
+def _text_seconds(text: str, what: str, forms: str) -> float:
     match = _TEXT.fullmatch(text.strip())
     if match is None:
-        _refuse(text, what, "it is not a number with one of the units ms, s, m, h, d")
+        _refuse(text, what, "it is not a number with one of the units ms, s, m, h, d", forms)
     seconds = float(match[1]) * _UNITS[match[2]]
     if math.isinf(seconds):
-        _refuse(text, what, "it is too large")
+        _refuse(text, what, "it is too large", forms)
     return seconds
 
 
