@@ -7,6 +7,8 @@ from askonce.backends.memory import InMemoryCache
 from askonce.config import default_cache as _default_cache  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from askonce.decorators import ai_cached, cached
 from askonce.engine import byhand as _byhand  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from askonce.engine.modes import bypass, fresh, only_if_cached, refreshing, use_cache
+from askonce.engine.record import CurrentCall, current_call
 from askonce.engine.registry import get_default_cache, register_cache, set_default_cache
 from askonce.exceptions import (
     BackendError,
@@ -29,14 +31,21 @@ __all__ = [
     "CacheInterface",
     "CodecError",
     "ConfigurationError",
+    "CurrentCall",
     "Explanation",
     "InMemoryCache",
     "KeyBuildError",
     "NotCachedError",
     "WarmReport",
     "ai_cached",
+    "bypass",
     "cached",
+    "current_call",
+    "fresh",
     "get_default_cache",
+    "only_if_cached",
+    "refreshing",
     "register_cache",
     "set_default_cache",
+    "use_cache",
 ]

@@ -4,7 +4,7 @@ At run time a decorated function is a plain function, a descriptor or a proxy (`
 ``methods``); these protocols describe all of them and are never instantiated.
 """
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
 from typing import Any, ParamSpec, Protocol, Self, TypeVar, overload
 
 from askonce._types import Missing
@@ -14,24 +14,17 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 S = TypeVar("S")
+T = TypeVar("T")
+G_co = TypeVar("G_co", covariant=True)
 First_contra = TypeVar("First_contra", contravariant=True)
 Result_co = TypeVar("Result_co", covariant=True)
 
 
-class Cached(Protocol[P, R]):
-    """A cached function, or a cached method of one instance or class."""
+class Verbs(Protocol[P]):
+    """What cached functions and generators have in common."""
 
     __name__: str
     __qualname__: str
-
-    @property
-    def __wrapped__(self) -> Callable[P, R]:
-        """The function without its cache."""
-        ...
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Answer from the cache, or run the function."""
-        ...
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Drop the answer of a call and whatever is being computed for it; whether one was stored."""
@@ -41,28 +34,12 @@ class Cached(Protocol[P, R]):
         """Drop all answers of the function."""
         ...
 
-    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the function whatever is stored, store what it answers, and return that."""
-        ...
-
-    def peek(self, *args: P.args, **kwargs: P.kwargs) -> R | Missing:
-        """The stored answer of a call, or ``MISS``. The function is never run."""
-        ...
-
-    def store(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Store a value as the answer of a call; whether it was stored."""
-        ...
-
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The key of a call. It holds no text of any argument."""
         ...
 
     def cache_info(self) -> CacheInfo:
         """What happened to the function so far, in this process."""
-        ...
-
-    def uncached(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function itself: nothing is looked up, counted or stored."""
         ...
 
     def warm(
@@ -80,20 +57,11 @@ class Cached(Protocol[P, R]):
         ...
 
 
-class AsyncCached(Protocol[P, R]):
-    """A cached coroutine function, or a cached coroutine method of one instance or class."""
+class AsyncVerbs(Protocol[P]):
+    """What cached coroutine functions and async generators have in common."""
 
     __name__: str
     __qualname__: str
-
-    @property
-    def __wrapped__(self) -> Callable[P, Coroutine[Any, Any, R]]:
-        """The function without its cache."""
-        ...
-
-    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Answer from the cache, or run the function."""
-        ...
 
     async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Drop the answer of a call and whatever is being computed for it; whether one was stored."""
@@ -103,28 +71,12 @@ class AsyncCached(Protocol[P, R]):
         """Drop all answers of the function."""
         ...
 
-    async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the function whatever is stored, store what it answers, and return that."""
-        ...
-
-    async def peek(self, *args: P.args, **kwargs: P.kwargs) -> R | Missing:
-        """The stored answer of a call, or ``MISS``. The function is never run."""
-        ...
-
-    async def store(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Store a value as the answer of a call; whether it was stored."""
-        ...
-
     def key(self, *args: P.args, **kwargs: P.kwargs) -> Key:
         """The key of a call. It holds no text of any argument."""
         ...
 
     def cache_info(self) -> CacheInfo:
         """What happened to the function so far, in this process."""
-        ...
-
-    async def uncached(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function itself: nothing is looked up, counted or stored."""
         ...
 
     async def warm(
@@ -139,6 +91,122 @@ class AsyncCached(Protocol[P, R]):
 
     async def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Why a call would hit or miss."""
+        ...
+
+
+class Cached(Verbs[P], Protocol[P, R]):
+    """A cached function, or a cached method of one instance or class."""
+
+    @property
+    def __wrapped__(self) -> Callable[P, R]:
+        """The function without its cache."""
+        ...
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Answer from the cache, or run the function."""
+        ...
+
+    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function whatever is stored, store what it answers, and return that."""
+        ...
+
+    def peek(self, *args: P.args, **kwargs: P.kwargs) -> R | Missing:
+        """The stored answer of a call, or ``MISS``. The function is never run."""
+        ...
+
+    def store(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Store a value as the answer of a call; whether it was stored."""
+        ...
+
+    def uncached(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself: nothing is looked up, counted or stored."""
+        ...
+
+
+class AsyncCached(AsyncVerbs[P], Protocol[P, R]):
+    """A cached coroutine function, or a cached coroutine method of one instance or class."""
+
+    @property
+    def __wrapped__(self) -> Callable[P, Coroutine[Any, Any, R]]:
+        """The function without its cache."""
+        ...
+
+    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Answer from the cache, or run the function."""
+        ...
+
+    async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function whatever is stored, store what it answers, and return that."""
+        ...
+
+    async def peek(self, *args: P.args, **kwargs: P.kwargs) -> R | Missing:
+        """The stored answer of a call, or ``MISS``. The function is never run."""
+        ...
+
+    async def store(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Store a value as the answer of a call; whether it was stored."""
+        ...
+
+    async def uncached(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself: nothing is looked up, counted or stored."""
+        ...
+
+
+class Stream(Verbs[P], Protocol[P, G_co, T]):
+    """A cached generator function, or such a method of one instance or class; ``T`` are its items."""
+
+    @property
+    def __wrapped__(self) -> Callable[P, G_co]:
+        """The function without its cache."""
+        ...
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> G_co:
+        """Replay what is stored, or run the function."""
+        ...
+
+    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> list[T]:
+        """Run the function to its end whatever is stored, store what it yields, and return that."""
+        ...
+
+    def peek(self, *args: P.args, **kwargs: P.kwargs) -> list[T] | Missing:
+        """The stored items of a call, or ``MISS``. The function is never run."""
+        ...
+
+    def store(self, items: Iterable[T], /, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Store items for a call as if the function had yielded them; whether they were stored."""
+        ...
+
+    def uncached(self, *args: P.args, **kwargs: P.kwargs) -> G_co:
+        """Call the function itself: nothing is looked up, counted or stored."""
+        ...
+
+
+class AsyncStream(AsyncVerbs[P], Protocol[P, G_co, T]):
+    """A cached async generator function, or such a method of one instance or class; ``T`` are its items."""
+
+    @property
+    def __wrapped__(self) -> Callable[P, G_co]:
+        """The function without its cache."""
+        ...
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> G_co:
+        """Replay what is stored, or run the function."""
+        ...
+
+    async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> list[T]:
+        """Run the function to its end whatever is stored, store what it yields, and return that."""
+        ...
+
+    async def peek(self, *args: P.args, **kwargs: P.kwargs) -> list[T] | Missing:
+        """The stored items of a call, or ``MISS``. The function is never run."""
+        ...
+
+    async def store(self, items: Iterable[T], /, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Store items for a call as if the function had yielded them; whether they were stored."""
+        ...
+
+    def uncached(self, *args: P.args, **kwargs: P.kwargs) -> G_co:
+        """Call the function itself: nothing is looked up, counted or stored."""
         ...
 
 
@@ -184,6 +252,40 @@ class AsyncCachedFunction(AsyncCached[P, R], Protocol[P, R]):
     def __get__(self, instance: object, owner: type[Any] | None = None, /) -> Self: ...
 
 
+class StreamFunction(Stream[P, G_co, T], Protocol[P, G_co, T]):
+    """A cached generator function; in a class, a method."""
+
+    @overload  # a class method
+    def __get__(
+        self: Takes[type[S], Q, G_co], instance: S | None, owner: type[S], /
+    ) -> Stream[Q, G_co, T]: ...
+    @overload
+    def __get__(self, instance: None, owner: type[Any], /) -> Self: ...
+    @overload  # a method of an instance
+    def __get__(
+        self: Takes[S, Q, G_co], instance: S, owner: type[Any] | None = None, /
+    ) -> Stream[Q, G_co, T]: ...
+    @overload  # a static method
+    def __get__(self, instance: object, owner: type[Any] | None = None, /) -> Self: ...
+
+
+class AsyncStreamFunction(AsyncStream[P, G_co, T], Protocol[P, G_co, T]):
+    """A cached async generator function; in a class, a method."""
+
+    @overload  # a class method
+    def __get__(
+        self: Takes[type[S], Q, G_co], instance: S | None, owner: type[S], /
+    ) -> AsyncStream[Q, G_co, T]: ...
+    @overload
+    def __get__(self, instance: None, owner: type[Any], /) -> Self: ...
+    @overload  # a method of an instance
+    def __get__(
+        self: Takes[S, Q, G_co], instance: S, owner: type[Any] | None = None, /
+    ) -> AsyncStream[Q, G_co, T]: ...
+    @overload  # a static method
+    def __get__(self, instance: object, owner: type[Any] | None = None, /) -> Self: ...
+
+
 class CachedDecorator(Protocol):
     """``@cached(...)`` with its options given, waiting for its function."""
 
@@ -191,5 +293,19 @@ class CachedDecorator(Protocol):
     def __call__(  # type: ignore[overload-overlap]
         self, function: Callable[P, Coroutine[Any, Any, R]], /
     ) -> AsyncCachedFunction[P, R]: ...
+    @overload
+    def __call__(
+        self, function: Callable[P, AsyncGenerator[T, S]], /
+    ) -> AsyncStreamFunction[P, AsyncGenerator[T, S], T]: ...
+    @overload
+    def __call__(
+        self, function: Callable[P, AsyncIterator[T]], /
+    ) -> AsyncStreamFunction[P, AsyncIterator[T], T]: ...
+    @overload
+    def __call__(
+        self, function: Callable[P, Generator[T, S, R]], /
+    ) -> StreamFunction[P, Generator[T, S, R], T]: ...
+    @overload
+    def __call__(self, function: Callable[P, Iterator[T]], /) -> StreamFunction[P, Iterator[T], T]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> CachedFunction[P, R]: ...

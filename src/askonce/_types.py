@@ -4,7 +4,7 @@ import enum
 import math
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 Clock: TypeAlias = Callable[[], float]
 """Monotonic seconds; only differences mean anything. ``time.monotonic`` unless a test injects its own."""
@@ -37,6 +37,59 @@ MISS: Final = Missing.MISS
 """What ``peek`` answers where nothing is cached: ``None`` is a value like others."""
 
 
+class Recording(NamedTuple):
+    """What is stored of a generator that ran to its end."""
+
+    items: tuple[Any, ...]
+    result: Any = None
+
+
+class Failure(NamedTuple):
+    """What is stored of a function that raised, where ``errors=`` asks for it."""
+
+    error: BaseException
+
+
+class Windows(NamedTuple):
+    """What an entry is good for beside being fresh, in seconds.
+
+    Attributes:
+        stale: after its time, while it is served at once and refreshed behind.
+        grace: after its time, while it stands in for a function that raises or takes too long.
+        lead: the cost of the function, weighted: how early a refresh may be worth while.
+    """
+
+    stale: float = 0.0
+    grace: float = 0.0
+    lead: float = 0.0
+
+
+class Life:
+    """The instants at which an entry with windows changes what it is good for.
+
+    Attributes:
+        fresh: the end of its time to live.
+        stale: the end of the window in which it is served while it is refreshed.
+        grace: the end of the window in which it stands in for a failure.
+        lead: see ``Windows``.
+        retry: nobody tries to replace it before this instant, since the last try failed.
+    """
+
+    __slots__ = ("fresh", "grace", "lead", "retry", "stale")
+
+    def __init__(self, fresh: float, windows: Windows) -> None:
+        self.fresh = fresh
+        self.stale = fresh + windows.stale
+        self.grace = fresh + windows.grace
+        self.lead = windows.lead
+        self.retry = DEAD
+
+    @property
+    def end(self) -> float:
+        """When the entry is good for nothing any more."""
+        return max(self.stale, self.grace)
+
+
 class Meta:
     """What few entries differ in, so that many of them share one object.
 
@@ -45,14 +98,22 @@ class Meta:
         version: the cache's invalidation counter from before the value was made; the entry counts
             while no tag of its was invalidated later than that.
         born: the clock when the entry was made, kept only where it cannot be derived (``FOREVER``).
+        life: what the entry is good for beside being fresh, or ``None``; an entry that has one shares no meta.
     """
 
-    __slots__ = ("born", "tags", "version")
+    __slots__ = ("born", "life", "tags", "version")
 
-    def __init__(self, tags: tuple[str, ...] = (), version: int = 0, born: float | None = None) -> None:
+    def __init__(
+        self,
+        tags: tuple[str, ...] = (),
+        version: int = 0,
+        born: float | None = None,
+        life: Life | None = None,
+    ) -> None:
         self.tags = tags
         self.version = version
         self.born = born
+        self.life = life
 
 
 class Entry:
@@ -62,6 +123,7 @@ class Entry:
         key: its key in the cache.
         value: what a caller gets.
         until: the instant up to which it may be served without a second thought; ``DEAD`` once it left.
+            With windows it may lie before the end of the ttl: from then on ``freshness`` decides.
         ttl: seconds from the function's answer to the expiry.
         used: the instant of its last use.
         meta: what few entries differ in, or ``None`` where there is nothing to say.
@@ -133,6 +195,24 @@ class CopiedEntry(Entry):
 
 
 _slot: Any = Entry.__dict__["value"]
+
+
+def life_of(entry: Entry) -> Life | None:
+    """The windows of an entry that has some."""
+    meta = entry.meta
+    return None if meta is None else meta.life
+
+
+def fresh_until(entry: Entry) -> float:
+    """The end of an entry's time to live, which ``until`` may be ahead of."""
+    life = life_of(entry)
+    return entry.until if life is None else life.fresh
+
+
+def born_at(entry: Entry) -> float:
+    """When the function answered."""
+    meta = entry.meta
+    return fresh_until(entry) - entry.ttl if meta is None or meta.born is None else meta.born
 
 
 def stored(entry: Entry) -> Any:

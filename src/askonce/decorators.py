@@ -4,15 +4,32 @@ import difflib
 import functools
 import inspect
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from typing import Any, Final, Literal, ParamSpec, TypeVar, cast, overload
 
-from askonce._protocols import AsyncCachedFunction, CachedDecorator, CachedFunction
+from askonce._protocols import (
+    AsyncCachedFunction,
+    AsyncStreamFunction,
+    CachedDecorator,
+    CachedFunction,
+    StreamFunction,
+)
 from askonce._types import Ttl
 from askonce.backends.interface import CacheInterface
-from askonce.engine import flow
+from askonce.engine import flow, streams
+from askonce.engine.call import Call
 from askonce.engine.drivers import drive, drive_blocking
-from askonce.engine.function import Drive, Function
+from askonce.engine.function import Drive, Flow, Function
 from askonce.engine.naming import identity_of
 from askonce.engine.options import Options, check_text_or_number
 from askonce.methods import CachedCallable, CachedMethod, cached_method
@@ -21,12 +38,15 @@ from askonce.verbs import VERBS, AsyncVerbs, SyncVerbs, verbs_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
+S = TypeVar("S")
+T = TypeVar("T")
 
 AI_OPERATION_TTLS: Final[Mapping[str, float]] = {"summarize": 7200.0, "sentiment": 86400.0, "qa": 1800.0}
 """How long ``ai_cached`` keeps the answers of these operations, in seconds, where nothing else says."""
 
 _OPTIONS: Final = (
-    "operation", "name", "ttl", "cache", "key", "ignore", "version", "store_if", "single_flight", "isolate",
+    "operation", "name", "ttl", "cache", "key", "ignore", "version", "tags", "stale", "stale_if_error",
+    "retry_after", "refresh_ahead", "jitter", "timeout", "store_if", "errors", "single_flight", "each", "isolate",
 )  # fmt: skip
 _AI_OPTIONS: Final = (*_OPTIONS, "model", "prompt_version")
 
@@ -35,6 +55,22 @@ _AI_OPTIONS: Final = (*_OPTIONS, "model", "prompt_version")
 def cached(  # type: ignore[overload-overlap]  # the order decides
     function: Callable[P, Coroutine[Any, Any, R]], /
 ) -> AsyncCachedFunction[P, R]: ...
+@overload
+def cached(  # type: ignore[overload-overlap]
+    function: Callable[P, AsyncGenerator[T, S]], /
+) -> AsyncStreamFunction[P, AsyncGenerator[T, S], T]: ...
+@overload
+def cached(  # type: ignore[overload-overlap]
+    function: Callable[P, AsyncIterator[T]], /
+) -> AsyncStreamFunction[P, AsyncIterator[T], T]: ...
+@overload
+def cached(  # type: ignore[overload-overlap]
+    function: Callable[P, Generator[T, S, R]], /
+) -> StreamFunction[P, Generator[T, S, R], T]: ...
+@overload
+def cached(  # type: ignore[overload-overlap]
+    function: Callable[P, Iterator[T]], /
+) -> StreamFunction[P, Iterator[T], T]: ...
 @overload
 def cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
 @overload
@@ -47,8 +83,17 @@ def cached(
     key: str | Callable[..., Any] | None = None,
     ignore: Collection[str] = (),
     version: int | str | None = None,
+    tags: Collection[str] | Callable[..., Iterable[str]] = (),
+    stale: Ttl | None = None,
+    stale_if_error: Ttl | None = None,
+    retry_after: Ttl | None = None,
+    refresh_ahead: bool | float = False,
+    jitter: float | None = None,
+    timeout: Ttl | None = None,
     store_if: Callable[[Any], bool] | None = None,
+    errors: Mapping[type[Exception], Ttl] | None = None,
     single_flight: Literal["process"] | None = "process",
+    each: str | None = None,
     isolate: bool = True,
 ) -> CachedDecorator: ...
 def cached(function: Any = None, /, **options: Any) -> Any:
@@ -61,9 +106,17 @@ def cached(function: Any = None, /, **options: Any) -> Any:
             ``"15m"``, ``FOREVER`` or a callable of the answer. ``cache``: a cache, the name of a registered
             one, or a callable that returns one; the process default if left out. ``key``: a template or a
             callable of the arguments that replaces them in the key. ``ignore``: names of parameters that
-            take no part in the key. ``version``: part of the key. ``store_if``: predicate of the answer.
-            ``single_flight``: ``"process"``, or ``None`` for every call for itself. ``isolate``: whether
-            callers may change what they get without changing what others get.
+            take no part in the key. ``version``: part of the key. ``tags``: templates, or a callable of the
+            arguments, for group invalidation. ``stale``: time after the ttl in which a stale value is served
+            at once while a refresh runs behind. ``stale_if_error``: time after the ttl in which a stale value
+            stands in for a function that raises. ``retry_after``: rest after a try that failed, 5 s if left
+            out. ``refresh_ahead``: ``True`` or a weight: early refreshes, the earlier the dearer the call
+            (XFetch). ``jitter``: largest random share that is added to the ttl, up to 1. ``timeout``: how long
+            a caller waits that has a stale value to fall back on. ``store_if``: predicate of the answer.
+            ``errors``: exceptions that are kept and raised again, with the ttl of each class.
+            ``single_flight``: ``"process"``, or ``None`` for every call for itself. ``each``: the list
+            parameter whose items are cached one by one. ``isolate``: whether callers may change what they get
+            without changing what others get.
 
     Returns:
         The function with its own signature and kind, and the verbs (``invalidate``, ``refresh``, ``peek``,
@@ -83,6 +136,22 @@ def ai_cached(  # type: ignore[overload-overlap]  # the order decides
     function: Callable[P, Coroutine[Any, Any, R]], /
 ) -> AsyncCachedFunction[P, R]: ...
 @overload
+def ai_cached(  # type: ignore[overload-overlap]
+    function: Callable[P, AsyncGenerator[T, S]], /
+) -> AsyncStreamFunction[P, AsyncGenerator[T, S], T]: ...
+@overload
+def ai_cached(  # type: ignore[overload-overlap]
+    function: Callable[P, AsyncIterator[T]], /
+) -> AsyncStreamFunction[P, AsyncIterator[T], T]: ...
+@overload
+def ai_cached(  # type: ignore[overload-overlap]
+    function: Callable[P, Generator[T, S, R]], /
+) -> StreamFunction[P, Generator[T, S, R], T]: ...
+@overload
+def ai_cached(  # type: ignore[overload-overlap]
+    function: Callable[P, Iterator[T]], /
+) -> StreamFunction[P, Iterator[T], T]: ...
+@overload
 def ai_cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
 @overload
 def ai_cached(
@@ -94,8 +163,17 @@ def ai_cached(
     key: str | Callable[..., Any] | None = None,
     ignore: Collection[str] = (),
     version: int | str | None = None,
+    tags: Collection[str] | Callable[..., Iterable[str]] = (),
+    stale: Ttl | None = None,
+    stale_if_error: Ttl | None = None,
+    retry_after: Ttl | None = None,
+    refresh_ahead: bool | float = False,
+    jitter: float | None = None,
+    timeout: Ttl | None = None,
     store_if: Callable[[Any], bool] | None = None,
+    errors: Mapping[type[Exception], Ttl] | None = None,
     single_flight: Literal["process"] | None = "process",
+    each: str | None = None,
     isolate: bool = True,
     model: str | None = None,
     prompt_version: int | str | None = None,
@@ -196,7 +274,7 @@ def _decorate_function(
         identity=identity,
         instance=instance,
         method=method,
-        ask=flow.serve,
+        ask=_ASK,
         drive=_DRIVE,
         clock=time.monotonic,
     )
@@ -214,4 +292,15 @@ def _dressed(function: Function) -> Any:
     return call
 
 
-_DRIVE: Final[Mapping[Kind, Drive]] = {"async": drive, "sync": drive_blocking}
+_ASK: Final[Mapping[Kind, Callable[[Call], Flow]]] = {
+    "async": flow.serve,
+    "sync": flow.serve,
+    "async generator": streams.play,
+    "generator": streams.play,
+}
+_DRIVE: Final[Mapping[Kind, Drive]] = {
+    "async": drive,
+    "sync": drive_blocking,
+    "async generator": streams.AsyncRun,
+    "generator": streams.run,
+}

@@ -78,6 +78,7 @@ class Explanation:
         remaining: seconds that it may still be served; ``FOREVER`` where it does not expire.
         tags: names that invalidate it.
         reason: why it would miss, ``None`` for a hit.
+        state: ``"fresh"``, or ``"stale"`` where it would be served past its time; ``None`` for a miss.
     """
 
     key: str
@@ -87,6 +88,7 @@ class Explanation:
     remaining: float | None
     tags: tuple[str, ...]
     reason: str | None
+    state: str | None = None
 
     @property
     def hit(self) -> bool:
@@ -94,7 +96,8 @@ class Explanation:
         return self.reason is None
 
     def __str__(self) -> str:
-        head = f"hit in {self.tier}" if self.hit else f"miss: {self.reason}"
+        past = "stale " if self.state == "stale" else ""
+        head = f"{past}hit in {self.tier}" if self.hit else f"miss: {self.reason}"
         lines = [head, f"  key        {self.key}"]
         lines += [f"  {name:<10} {part}" for name, part in self.parts.items()]
         if self.hit:

@@ -14,7 +14,9 @@ from inspect import Parameter
 from types import CodeType
 from typing import Any, Literal
 
-Kind = Literal["async", "sync"]
+from askonce.exceptions import ConfigurationError
+
+Kind = Literal["async", "sync", "async generator", "generator"]
 Arguments = tuple[Any, ...]
 
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -82,22 +84,53 @@ def signature_of(function: Callable[..., Any]) -> Signature:
 
 
 def kind_of(function: Callable[..., Any]) -> Kind:
-    """Whether a callable is to be awaited.
-
-    Raises:
-        TypeError: it is a generator, whose items are not cached yet.
-    """
+    """How a callable answers: at once, when awaited, or item by item."""
     while isinstance(function, functools.partial):
         function = function.func
     for target in (function, getattr(function, "__call__", None)):  # noqa: B004  the method, not the test
-        if inspect.iscoroutinefunction(target):
-            return "async"
-        if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
-            raise TypeError(
-                f"{describe(function)} is a generator, and its items cannot be cached yet; "
-                "let it return a list, or cache the function that consumes it"
-            )
+        for kind, is_kind in _KINDS.items():
+            if is_kind(target):
+                return kind
     return "sync"
+
+
+_KINDS: Mapping[Kind, Callable[[Any], bool]] = {
+    "async": inspect.iscoroutinefunction,
+    "async generator": inspect.isasyncgenfunction,
+    "generator": inspect.isgeneratorfunction,
+}
+
+
+def is_generator(kind: Kind) -> bool:
+    """Whether functions of a kind answer item by item."""
+    return kind in ("async generator", "generator")
+
+
+def is_awaited(kind: Kind) -> bool:
+    """Whether what belongs to a function of a kind, its verbs for example, is awaited."""
+    return kind in ("async", "async generator")
+
+
+def check_accepts(rule: Callable[..., Any], signature: Signature, option: str) -> None:
+    """Refuse a rule that cannot take the arguments of a function.
+
+    Raises:
+        ConfigurationError: names the option, and what is wrong.
+    """
+    try:
+        accepted = inspect.signature(rule)
+    except ValueError:  # some callables written in C do not say
+        return
+    placeholders: Arguments = tuple(
+        () if parameter.kind is parameter.VAR_POSITIONAL else {} for parameter in signature.parameters
+    )
+    try:
+        signature.apply(accepted.bind, placeholders)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{option}={describe(rule)} is called with the arguments of the function, "
+            f"({', '.join(signature.names)}), and does not take them: {error}"
+        ) from None
 
 
 def describe(function: Any) -> str:

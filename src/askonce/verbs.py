@@ -3,18 +3,19 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, cast
 
-from askonce._types import MISS
+from askonce._types import MISS, Recording
 from askonce.backends.engine import Sight
 from askonce.engine import flow
 from askonce.engine.drivers import drive, drive_blocking, is_being_cancelled
 from askonce.engine.function import Function
+from askonce.engine.recording import BOUNDS, written
 from askonce.exceptions import ConfigurationError
 from askonce.results import CacheInfo, Explanation, Key, WarmReport
-from askonce.signature import Arguments
+from askonce.signature import Arguments, Kind
 
 VERBS: Final = (
     "cache_info", "explain", "invalidate", "invalidate_all", "key", "peek", "refresh", "store", "uncached",
@@ -63,6 +64,10 @@ class _Verbs:
             for name, (value, encoded) in keys.parts(arguments).items()
         }
         tags = tuple(tag for tag in sight.tags if tag not in self._function.tags)
+        unrecorded = self._function.figures.unrecorded
+        if sight.reason is not None and unrecorded:
+            reason = f"{sight.reason}; {unrecorded} runs of this generator were too long to be stored"
+            sight = sight._replace(reason=f"{reason} (more than {BOUNDS})")
         return Explanation(keys.key(arguments), parts, *sight._replace(tags=tags))
 
 
@@ -128,7 +133,7 @@ class AsyncVerbs(_Verbs):
             for call in warming:
                 try:
                     cached = await self.peek(*call) is not MISS
-                    await self._call(*call)
+                    await self._answer(call)
                 except asyncio.CancelledError as error:
                     if is_being_cancelled():
                         raise
@@ -145,6 +150,10 @@ class AsyncVerbs(_Verbs):
         except ExceptionGroup as failed:  # of the progress callback: one is as good as all
             raise failed.exceptions[0] from None
         return warming.report()
+
+
+    async def _answer(self, call: WarmCall) -> None:
+        await self._call(*call)
 
 
 class SyncVerbs(_Verbs):
@@ -196,7 +205,7 @@ class SyncVerbs(_Verbs):
             for call in warming:
                 try:
                     cached = self.peek(*call) is not MISS
-                    self._call(*call)
+                    self._answer(call)
                 except Exception as error:  # noqa: BLE001  it is in the report
                     warming.fail(call, error)
                 else:
@@ -207,6 +216,63 @@ class SyncVerbs(_Verbs):
         for worker in workers:
             worker.result()
         return warming.report()
+
+
+    def _answer(self, call: WarmCall) -> None:
+        self._call(*call)
+
+
+class AsyncStreamVerbs(AsyncVerbs):
+    """The verbs of an async generator function; its answer is the list of what it yields."""
+
+    async def refresh(self, /, *args: Any, **kwargs: Any) -> list[Any]:
+        """Run the function to its end whatever is stored, store what it yields, and return that as a list."""
+        return list((await super().refresh(*args, **kwargs)).items)
+
+    async def peek(self, /, *args: Any, **kwargs: Any) -> Any:
+        """The stored items of a call as a list, or ``MISS``. The function is never run."""
+        return _listed(await super().peek(*args, **kwargs))
+
+    async def store(self, value: Iterable[Any], /, *args: Any, **kwargs: Any) -> bool:
+        """Store items for a call as if the function had yielded them; whether they were stored."""
+        recording = _recorded(self._function, value)
+        return recording is not None and await super().store(recording, *args, **kwargs)
+
+    async def _answer(self, call: WarmCall) -> None:
+        await drive(flow.serve(self._function.call_of(self._bind(call, {}))))
+
+
+class SyncStreamVerbs(SyncVerbs):
+    """The verbs of a generator function; its answer is the list of what it yields."""
+
+    def refresh(self, /, *args: Any, **kwargs: Any) -> list[Any]:
+        """Run the function to its end whatever is stored, store what it yields, and return that as a list."""
+        return list(super().refresh(*args, **kwargs).items)
+
+    def peek(self, /, *args: Any, **kwargs: Any) -> Any:
+        """The stored items of a call as a list, or ``MISS``. The function is never run."""
+        return _listed(super().peek(*args, **kwargs))
+
+    def store(self, value: Iterable[Any], /, *args: Any, **kwargs: Any) -> bool:
+        """Store items for a call as if the function had yielded them; whether they were stored."""
+        recording = _recorded(self._function, value)
+        return recording is not None and super().store(recording, *args, **kwargs)
+
+    def _answer(self, call: WarmCall) -> None:
+        drive_blocking(flow.serve(self._function.call_of(self._bind(call, {}))))
+
+
+def _listed(found: Any) -> Any:
+    return list(found.items) if isinstance(found, Recording) else MISS
+
+
+def _recorded(function: Function, items: Any) -> Recording | None:
+    """The items as if the function had yielded them; ``None`` where they are too many."""
+    if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
+        raise TypeError(
+            f"{function.label} is a generator: store takes the list of its items, not {type(items).__name__}"
+        )
+    return written(cast("Iterable[Any]", items), function.log())
 
 
 class _Warming:
@@ -270,5 +336,12 @@ def verbs_of(
         call: calls it through the cache.
         bound: the instance or class, where ``call`` is a bound method.
     """
-    verbs = AsyncVerbs if function.kind == "async" else SyncVerbs
-    return verbs(function, call, bound)
+    return _VERBS[function.kind](function, call, bound)
+
+
+_VERBS: Final[Mapping[Kind, type[AsyncVerbs | SyncVerbs]]] = {
+    "async": AsyncVerbs,
+    "sync": SyncVerbs,
+    "async generator": AsyncStreamVerbs,
+    "generator": SyncStreamVerbs,
+}

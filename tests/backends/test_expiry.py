@@ -11,7 +11,7 @@ from askonce.backends.expiry import Calendar
 
 def add(calendar, life, now=1000.0):
     entry = Entry("key", None, life, now)
-    calendar.add(entry, life)
+    calendar.add(entry, entry.until, life)
     return entry
 
 

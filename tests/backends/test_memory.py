@@ -221,7 +221,7 @@ class TestSight:
     def test_an_entry_with_its_age_remaining_life_and_tags(self, cache, clock):
         cache.sync.set("key", 1, ttl=10, tags=["a", "b"])
         clock.advance(4)
-        assert cache.sight("key") == ("memory", 4.0, 6.0, ("a", "b"), None)
+        assert cache.sight("key") == ("memory", 4.0, 6.0, ("a", "b"), None, "fresh")
 
     @pytest.mark.parametrize("ttl", [10, FOREVER])
     def test_touch_changes_the_remaining_life_and_not_the_age(self, cache, clock, ttl):
@@ -234,7 +234,7 @@ class TestSight:
         assert cache.sight("key")[:3] == ("memory", 5.0, FOREVER)
 
     def test_never_stored(self, cache):
-        assert cache.sight("key") == (None, None, None, (), "never stored here")
+        assert cache.sight("key") == (None, None, None, (), "never stored here", None)
 
     def test_deleted(self, cache, clock):
         cache.sync.set("key", 1)

@@ -46,15 +46,15 @@ def test_a_value_keeps_its_class():
     assert values("{page}") != values("{page}", page="1")
 
 
-def test_the_literal_text_tells_templates_apart():
-    """What stands around the fields belongs to the key; what the parameters are called does not."""
-    literals = {
-        template(text).literal()
-        for text in ["{user}:{page}", "{user}-{page}", "{user}", "{user}{{}}", "{{}}{user}:"]
-    }
+def test_a_template_is_filled_in_with_text():
+    """As ``str.format`` would, for tags."""
+    user = SimpleNamespace(id=7)
+    assert template("u:{user.id}{{x}}").filled({"user": user, "page": 1}) == "u:7{x}"
+    assert template("{page:03}/{user!r}").filled({"user": "a", "page": 1}) == "001/'a'"
 
-    assert len(literals) == 5
-    assert template("u:{user.id}{{x}}").literal() == template("u:{page}{{x}}").literal() == "u:{}{{x}}"
+
+def test_a_template_without_fields_is_text_where_that_makes_sense():
+    assert Template("all {{users}}", (), "f", needs_field=False).filled({}) == "all {users}"
 
 
 def test_an_unknown_parameter_is_refused_with_the_nearest():

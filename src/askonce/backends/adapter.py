@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from askonce._types import MISS, Clock, CopiedEntry, Entry, Meta, Ttl
+from askonce._types import MISS, Clock, CopiedEntry, Entry, Meta, Ttl, Windows
 from askonce.backends.engine import EngineStore, Fence, Found, HitSource, Names, Sight
 from askonce.backends.fences import Fences
 from askonce.backends.interface import CacheInterface
@@ -45,6 +45,7 @@ class PlainStore:
         self.clock: Clock = time.monotonic
         self.default_ttl: float = parse_ttl(getattr(cache, "default_ttl", 3600.0), "default_ttl of the cache")
         self.enabled = True
+        self.keeps_windows = False
         ttls: Mapping[str, Ttl] = getattr(cache, "operation_ttls", None) or {}
         self.operation_ttls: Mapping[str, float] = {
             name: parse_ttl(ttl, f"operation_ttls[{name!r}] of the cache") for name, ttl in ttls.items()
@@ -69,6 +70,13 @@ class PlainStore:
         """Nothing: the backend has to be asked."""
         return None
 
+    def held(self, key: str) -> Entry | None:
+        """Nothing, as ``look``."""
+        return None
+
+    def rest(self, entry: Entry, retry: float) -> None:
+        """Nothing: a plain backend keeps no entry past its time."""
+
     def open_fence(self, key: str, tags: tuple[str, ...] = ()) -> Fence:
         """Begin a fill."""
         fence = Fence(key, tags, 0)
@@ -88,6 +96,7 @@ class PlainStore:
         ttl: float,
         tags: tuple[str, ...] = (),
         copy: Callable[[Any], Any] | None = None,
+        windows: Windows | None = None,
     ) -> Entry | None:
         """An entry that is kept nowhere, if the fence held; the tier's ``write`` does the storing."""
         if fence.broken:

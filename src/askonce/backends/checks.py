@@ -57,6 +57,11 @@ def _seconds(ttl: Ttl) -> float:
     return parse_ttl(ttl)
 
 
+def operation_tag(operation: str) -> str:
+    """The tag that all answers of an operation bear."""
+    return f"askonce.operation:{operation}"
+
+
 def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """The tags, each once, in order.
 

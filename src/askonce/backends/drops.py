@@ -36,6 +36,11 @@ class DropRecord:
         return f"{how} {ago(now - when)} {purpose}".rstrip()
 
 
-def ago(span: float) -> str:
+def ago(seconds: float) -> str:
+    """How long something is past, as people read it."""
+    return f"{span(max(seconds, 0.0))} ago"
+
+
+def span(seconds: float) -> str:
     """A span of time as people read it."""
-    return f"{max(span, 0.0):.{1 if span < 100 else 0}f} s ago"
+    return f"{seconds:.{1 if seconds < 100 else 0}f} s"

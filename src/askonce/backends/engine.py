@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from askonce._types import Clock, Entry
+from askonce._types import Clock, Entry, Windows
 from askonce.exceptions import ConfigurationError
 from askonce.flight import Flights
 
@@ -42,7 +42,8 @@ class Found(NamedTuple):
 class Sight(NamedTuple):
     """What ``explain`` learns about a key without computing anything.
 
-    ``reason`` says why there is nothing to serve, or is ``None`` where there is.
+    ``reason`` says why there is nothing to serve, or is ``None`` where there is; ``state`` is ``"fresh"``,
+    or ``"stale"`` where the entry would be served past its time.
     """
 
     tier: str | None
@@ -50,6 +51,7 @@ class Sight(NamedTuple):
     remaining: float | None
     tags: tuple[str, ...]
     reason: str | None
+    state: str | None = None
 
 
 class Names:
@@ -119,6 +121,8 @@ class EngineStore(Protocol):
     default_ttl: float
     enabled: bool
     """``False``: nothing is stored and decorated functions pass straight through."""
+    keeps_windows: bool
+    """Whether entries are kept past their time, as ``stale`` and its like need."""
     operation_ttls: Mapping[str, float]
     flights: Flights
     """What is being computed for this cache at the moment."""
@@ -128,7 +132,18 @@ class EngineStore(Protocol):
     """The tier behind memory, or ``None`` where memory is all."""
 
     def look(self, key: str) -> Entry | None:
-        """The fresh entry of a key, marked as used, or ``None``. Takes no lock and counts nothing."""
+        """The entry of a key that may be served without a second thought, marked as used, or ``None``.
+
+        Takes no lock and counts nothing.
+        """
+        ...
+
+    def held(self, key: str) -> Entry | None:
+        """The entry of a key whatever its age, marked as used, unless it was invalidated."""
+        ...
+
+    def rest(self, entry: Entry, retry: float) -> None:
+        """Have nobody try to replace an entry with windows before an instant."""
         ...
 
     def open_fence(self, key: str, tags: tuple[str, ...] = ()) -> Fence:
@@ -146,6 +161,7 @@ class EngineStore(Protocol):
         ttl: float,
         tags: tuple[str, ...] = (),
         copy: Callable[[Any], Any] | None = None,
+        windows: Windows | None = None,
     ) -> Entry | None:
         """Store a value whose fence held, atomically with that test; ``None`` where it was not stored.
 
@@ -155,11 +171,12 @@ class EngineStore(Protocol):
             ttl: seconds from now; ``FOREVER`` for no expiry.
             tags: all tags of the entry, also those that were not known when the fence was opened.
             copy: makes what a reader gets from what is kept; ``None`` where it may be shared.
+            windows: what the entry is good for beside being fresh; ``None`` for nothing.
         """
         ...
 
     def drop(self, key: str) -> bool:
-        """Remove an entry and break the fences of its key; whether a fresh entry was there."""
+        """Remove an entry and break the fences of its key; whether there was one, fresh or in its windows."""
         ...
 
     def break_fences(self, key: str) -> None:

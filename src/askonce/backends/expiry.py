@@ -30,13 +30,12 @@ class Calendar:
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def add(self, entry: Entry, life: float) -> None:
-        """Note when an entry expires that has so long to live; one that lives for ever is left out."""
-        until = entry.until
-        if until == math.inf:
+    def add(self, entry: Entry, end: float, life: float) -> None:
+        """Note when an entry ends that has so long to live; one that lives for ever is left out."""
+        if end == math.inf:
             return
         width = math.ldexp(1.0, max(math.frexp(life / _SHARE)[1] - 1, _FINEST))
-        slot = ((until // width + 1.0) * width, width)
+        slot = ((end // width + 1.0) * width, width)
         head = self._buckets.get(slot)
         if head is None:
             head = self._open(slot)

@@ -76,6 +76,10 @@ class CacheInterface(ABC):
     async def invalidate_tags(self, *tags: str) -> None:
         """Make every entry that bears one of these tags count no more."""
 
+    async def invalidate_by_operation(self, operation: str) -> None:
+        """Make every answer of decorated functions with this operation count no more."""
+        await self.invalidate_tags(operation_tag(operation))
+
     async def exists(self, key: str) -> bool:
         """Whether a value is cached under the key."""
         return await self.get_ttl(key) is not None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal
 
-from askonce._types import MISS, Clock, Meta, Ttl
+from askonce._types import MISS, Clock, Meta, Ttl, fresh_until
 from askonce.backends.checks import DIGESTED, checked_key, checked_tags, checked_ttl
 from askonce.backends.eviction import Lru, Policy, S3Fifo
 from askonce.backends.held import Held
@@ -107,7 +107,7 @@ class InMemoryCache(MemoryStore, CacheInterface):
     async def get_ttl(self, key: str) -> float | None:
         """Seconds that a key still has to live, ``FOREVER``, or ``None``."""
         entry = self._fresh(checked_key(key))
-        return None if entry is None else max(entry.until - self.clock(), 0.0)
+        return None if entry is None else max(fresh_until(entry) - self.clock(), 0.0)
 
     async def touch(self, key: str, ttl: Ttl | None = None) -> bool:
         """Let the value of a key live ``ttl`` from now, tags and all; whether there was one."""

@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from askonce._types import DEAD, Clock, Entry, Meta
+from askonce._types import DEAD, Clock, Entry, Life, Meta, Windows, born_at, fresh_until, life_of
 from askonce.backends.checks import DIGESTED
-from askonce.backends.drops import REMEMBERED, DropRecord, ago
+from askonce.backends.drops import REMEMBERED, DropRecord, ago, span
 from askonce.backends.engine import Fence, HitSource, Names, RemoteTier, Sight
 from askonce.backends.eviction import Policy
 from askonce.backends.expiry import Calendar
@@ -17,6 +17,7 @@ from askonce.backends.held import QUIET, CopiedHeld, Held
 from askonce.backends.sizing import deep_size
 from askonce.backends.tags import TagLedger
 from askonce.flight import Flights
+from askonce.freshness import Verdict, carefree_until, verdict
 
 _EVENTS: Final = ("sets", "deletes", "evictions", "expirations", "invalidations", "too_large")
 _SWEPT: Final = 64
@@ -39,6 +40,7 @@ class MemoryStore:
     default_ttl: float
     operation_ttls: Mapping[str, float]
     enabled: bool = True
+    keeps_windows: bool = True
     remote: RemoteTier | None = None
 
     def __init__(
@@ -88,11 +90,36 @@ class MemoryStore:
         self._lock.release()
 
     def look(self, key: str) -> Entry | None:
-        """The fresh entry of a key, marked as used, or ``None``."""
-        entry = self._fresh(key)
-        if entry is not None:
-            self._note_use(entry)
-        return entry
+        """The entry of a key that may be served without a second thought, marked as used, or ``None``."""
+        while (entry := self._entries.get(key)) is not None:
+            meta = entry.meta
+            # Tags first: the version of a tag is forgotten only after its last entry is DEAD.
+            if (meta is None or self._tags.counts(meta)) and entry.until > self.clock():
+                self._note_use(entry)
+                return entry
+            if entry.until != DEAD:
+                return None
+            # It was replaced or removed between the two looks; the dictionary knows which.
+        return None
+
+    def held(self, key: str) -> Entry | None:
+        """The entry of a key whatever its age, marked as used, unless it was invalidated."""
+        while (entry := self._entries.get(key)) is not None:
+            meta = entry.meta
+            counts = meta is None or self._tags.counts(meta)
+            if entry.until != DEAD:  # read after the tags, as in ``look``
+                if counts:
+                    self._note_use(entry)
+                return entry if counts else None
+        return None
+
+    def rest(self, entry: Entry, retry: float) -> None:
+        """Have nobody try to replace an entry with windows before an instant."""
+        with self._lock:
+            life = life_of(entry)
+            if life is not None and self._entries.get(entry.key) is entry:
+                life.retry = retry
+                entry.until = carefree_until(life)
 
     def open_fence(self, key: str, tags: tuple[str, ...] = ()) -> Fence:
         """Begin a fill."""
@@ -119,6 +146,7 @@ class MemoryStore:
         ttl: float,
         tags: tuple[str, ...] = (),
         copy: Callable[[Any], Any] | None = None,
+        windows: Windows | None = None,
     ) -> Entry | None:
         """Store a value whose fence held; ``None`` where it was not stored."""
         if not ttl > 0:
@@ -127,10 +155,10 @@ class MemoryStore:
         with self._lock:
             if fence.broken or not self._tags.unchanged((*fence.tags, *tags), fence.version):
                 return None
-            return self._store(fence.key, value, ttl, tags, fence.version, copy, size)
+            return self._store(fence.key, value, ttl, tags, fence.version, copy, size, windows)
 
     def drop(self, key: str) -> bool:
-        """Remove an entry and break the fences of its key; whether a fresh entry was there."""
+        """Remove an entry and break the fences of its key; whether there was one, fresh or in its windows."""
         with self._lock:
             now = self.clock()
             self._settle(now)
@@ -138,10 +166,10 @@ class MemoryStore:
             entry = self._entries.get(key)
             if entry is None:
                 return False
-            fresh = self._fresh(key) is not None
+            was_there = self._counts_now(entry) and now < _end_of(entry)
             self._remove(entry, "deleted", now)
-            self._events["deletes"] += fresh
-            return fresh
+            self._events["deletes"] += was_there
+            return was_there
 
     def drop_tags(self, tags: tuple[str, ...]) -> None:
         """Make every entry with one of these tags count no more, and break the fences that know them."""
@@ -181,12 +209,23 @@ class MemoryStore:
             entry = self._entries.get(key)
             if entry is None:
                 return Sight(None, None, None, (), self._drops.explain(key, now))
-            meta = entry.meta
-            tags = () if meta is None else meta.tags
-            born = entry.until - entry.ttl if meta is None or meta.born is None else meta.born
-            if self._fresh(key) is None:
+            tags = () if entry.meta is None else entry.meta.tags
+            state, end = self._state(entry, now)
+            if state is None:
                 return Sight(None, None, None, tags, self._why_stale(entry, now))
-            return Sight("memory", now - born, entry.until - now, tags, None)
+            return Sight("memory", now - born_at(entry), end - now, tags, None, state)
+
+    def _state(self, entry: Held, now: float) -> tuple[str | None, float]:
+        """As what an entry would be served, and until when; ``None`` where it would not."""
+        if self._fresh(entry.key) is not None:
+            return "fresh", fresh_until(entry)
+        life = life_of(entry)
+        if life is None or not self._counts_now(entry) or verdict(life, now) in _NOT_SERVED:
+            return None, now
+        return "stale", life.stale if now < life.stale else min(life.retry, life.grace)
+
+    def _counts_now(self, entry: Held) -> bool:
+        return entry.meta is None or self._tags.counts(entry.meta)
 
     def count(self, source: HitSource) -> None:
         """Take a decorated function's figures into the cache's own statistics."""
@@ -194,14 +233,12 @@ class MemoryStore:
             self._sources.add(source)
 
     def _fresh(self, key: str) -> Held | None:
+        """The entry of a key before the end of its ttl, for those who ask by hand."""
         while (entry := self._entries.get(key)) is not None:
-            meta = entry.meta
-            # Tags first: the version of a tag is forgotten only after its last entry is DEAD.
-            if (meta is None or self._tags.counts(meta)) and entry.until > self.clock():
-                return entry
-            if entry.until != DEAD:
-                return None
-            # It was replaced or removed between the two looks; the dictionary knows which.
+            counts, until, life = self._counts_now(entry), entry.until, life_of(entry)
+            if until != DEAD:  # read after the tags, as in ``look``
+                end = until if life is None else life.fresh
+                return entry if counts and end > self.clock() else None
         return None
 
     def _store(
@@ -213,6 +250,7 @@ class MemoryStore:
         version: int,
         copy: Callable[[Any], Any] | None,
         size: int,
+        windows: Windows | None = None,
     ) -> Held | None:
         """Put a new entry in place and whatever it displaces out; ``None`` if it is too large."""
         now = self.clock()
@@ -222,7 +260,10 @@ class MemoryStore:
             self._refuse(key, old, now)
             return None
         born = now if ttl == math.inf else None
-        meta = self._tags.bear(tags, version, born) if tags or born is not None else None
+        life = None if windows is None else Life(now + ttl, windows)
+        meta = None
+        if tags or born is not None or life is not None:
+            meta = self._tags.bear(tags, version, born, life)
         if meta is None and key.startswith(DIGESTED):
             meta = _OF_LONG_KEY  # sends a get by hand the slow way, which tells a digest from a key like one
         entry: Held = Held(key, value, ttl, now, meta)
@@ -234,7 +275,11 @@ class MemoryStore:
         self._bytes += size
         self._events["sets"] += 1
         self._entries[key] = entry
-        self._calendar.add(entry, ttl)
+        if life is None:
+            self._calendar.add(entry, entry.until, ttl)
+        else:
+            entry.until = carefree_until(life)
+            self._calendar.add(entry, life.end, life.end - now)
         if old is None:
             self._policy.insert(entry)
         else:
@@ -265,7 +310,7 @@ class MemoryStore:
         if entry is newest:  # what was just stored should be there, if only for a while
             entry = self._policy.evict()
             self._policy.insert(newest)
-        if entry.until <= now:
+        if _end_of(entry) <= now:
             self._expire(entry)
         else:
             self._events["evictions"] += 1
@@ -273,7 +318,7 @@ class MemoryStore:
 
     def _expire(self, entry: Held) -> None:
         self._events["expirations"] += 1
-        self._remove(entry, "expired", entry.until)
+        self._remove(entry, "expired", fresh_until(entry))
 
     def _note_use(self, entry: Held) -> None:
         self._uses.append(entry)
@@ -320,16 +365,17 @@ class MemoryStore:
             self._tags.forget(self._fences.oldest_version())
 
     def _prolong(self, entry: Held, ttl: float) -> None:
-        """Let an entry live ``ttl`` from now; its age stays what it is."""
+        """Let an entry live ``ttl`` from now, with no windows after that; its age stays what it is."""
         now = self.clock()
-        meta = entry.meta
-        born = entry.until - entry.ttl if meta is None or meta.born is None else meta.born
+        meta, born = entry.meta, born_at(entry)
         self._calendar.remove(entry)
         if ttl == math.inf:
             entry.meta = Meta(born=born) if meta is None else Meta(meta.tags, meta.version, born)
+        elif meta is not None and meta.life is not None:
+            entry.meta = Meta(meta.tags, meta.version, meta.born)
         entry.ttl = now + ttl - born
         entry.until = now + ttl
-        self._calendar.add(entry, ttl)
+        self._calendar.add(entry, entry.until, ttl)
 
     def _empty(self) -> None:
         with self._lock:
@@ -349,7 +395,20 @@ class MemoryStore:
             for tag in entry.meta.tags:
                 if not self._tags.unchanged((tag,), entry.meta.version):
                     return f"invalidated by tag {tag!r}"
-        return f"expired {ago(now - entry.until)}"
+        life = life_of(entry)
+        expired = f"expired {ago(now - fresh_until(entry))}"
+        if life is None or now >= life.end:
+            return expired
+        return f"{expired}; for {span(life.end - now)} more it stands in should the function fail"
+
+
+_NOT_SERVED: Final = (Verdict.TRY, Verdict.NOTHING)
+
+
+def _end_of(entry: Held) -> float:
+    """When an entry is good for nothing any more."""
+    life = life_of(entry)
+    return entry.until if life is None else life.end
 
 
 def _size_of_view(index_key: tuple[Any, ...]) -> int:

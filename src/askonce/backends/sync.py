@@ -67,6 +67,10 @@ class SyncCache:
         """Let a value live ``ttl`` from now; whether there was one."""
         return self._run(self._cache.touch(key, ttl))
 
+    def invalidate_by_operation(self, operation: str) -> None:
+        """Make every answer of decorated functions with this operation count no more."""
+        self._run(self._cache.invalidate_by_operation(operation))
+
     def invalidate_tags(self, *tags: str) -> None:
         """Make every entry that bears one of these tags count no more."""
         self._run(self._cache.invalidate_tags(*tags))

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
-from askonce._types import Entry, Meta
+from askonce._types import Entry, Life, Meta
 
 Index: TypeAlias = dict[tuple[Any, ...], Entry]
 
@@ -55,18 +55,21 @@ class TagLedger:
             if indexes is not None:
                 indexes.clear()
 
-    def bear(self, tags: tuple[str, ...], version: int, born: float | None) -> Meta | None:
+    def bear(
+        self, tags: tuple[str, ...], version: int, born: float | None, life: Life | None = None
+    ) -> Meta | None:
         """Note one more entry with these tags, and answer its meta.
 
         Args:
             tags: of the entry, none of them invalidated after ``version``.
             version: the counter from before the value was made.
             born: where the entry has to keep it.
+            life: the entry's windows, where it has some.
         """
         for tag in tags:
             self._bearers[tag] = self._bearers.get(tag, 0) + 1
-        if born is not None:
-            return Meta(tags, version, born)
+        if born is not None or life is not None:
+            return Meta(tags, version, born, life)
         return self._shared(tags, version) if tags else None
 
     def release(self, tags: tuple[str, ...]) -> None:

@@ -13,7 +13,8 @@ from askonce.engine.call import Call
 from askonce.engine.drivers import drive, drive_blocking
 from askonce.engine.figures import Figures
 from askonce.engine.flow import serve
-from askonce.engine.function import reusable
+from askonce.engine.oneshot import reusable
+from askonce.freshness import Freshness
 from askonce.signature import Arguments
 
 
@@ -23,6 +24,10 @@ class Factory:
     joins = True
     isolates = True
     tags: tuple[str, ...] = ()
+
+    name = "get_or_set"
+    operation = None
+    freshness = Freshness()
 
     def __init__(self, make: Callable[[], Any], ttl: float, *, awaits: bool) -> None:
         self._make = make
@@ -45,6 +50,10 @@ class Factory:
     def ttl_of(self, answer: Any, store: EngineStore) -> float | None:
         """How long the answer may live."""
         return self._ttl
+
+    def tags_of(self, arguments: Arguments) -> tuple[str, ...]:
+        """None: nobody gave any."""
+        return ()
 
     def admit(self, store: EngineStore, entry: Entry, arguments: Arguments) -> None:
         """Nothing: there are no arguments to find it by."""

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from askonce._types import Entry
-from askonce.backends.engine import EngineStore
+from askonce._types import Entry, Failure, born_at, life_of
+from askonce.backends.engine import EngineStore, Fence
 from askonce.engine.figures import Figures
+from askonce.engine.modes import Demand
+from askonce.flight import own_copy
+from askonce.freshness import Freshness, Verdict, verdict
 from askonce.signature import Arguments
 
 
@@ -14,6 +17,21 @@ class Source(Protocol):
     """What a call asks: a decorated function, or a factory that is given by hand."""
 
     figures: Figures
+
+    @property
+    def name(self) -> str:
+        """What logs call it."""
+        ...
+
+    @property
+    def operation(self) -> str | None:
+        """The operation that it belongs to."""
+        ...
+
+    @property
+    def freshness(self) -> Freshness:
+        """What happens around the end of an answer's time."""
+        ...
 
     @property
     def joins(self) -> bool:
@@ -28,6 +46,10 @@ class Source(Protocol):
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags of all its answers."""
+        ...
+
+    def tags_of(self, arguments: Arguments) -> tuple[str, ...] | None:
+        """The tags of one answer, those of all included; ``None`` where the user's rule failed."""
         ...
 
     @property
@@ -56,9 +78,74 @@ class Call:
     store: EngineStore
     key: str
     arguments: Arguments
+    demand: Demand | None = None
+    untagged: bool = False
+    """Whether the rule for its tags failed: nothing may be stored that no tag would reach."""
+
+    @property
+    def now(self) -> float:
+        """The clock of the cache."""
+        return self.store.clock()
+
+    @property
+    def way(self) -> str | None:
+        """What a context says about how the answer is got."""
+        return None if self.demand is None else self.demand.way
+
+    def open_fence(self) -> Fence:
+        """Begin a fill, with the tags that are known before the function runs."""
+        tags = self.function.tags_of(self.arguments)
+        if tags is None:
+            self.untagged = True
+            tags = self.function.tags
+        return self.store.open_fence(self.key, tags)
+
+    def survey(self) -> tuple[Verdict, Entry | None]:
+        """What to do, and the entry to serve or to fall back on."""
+        entry = self.store.look(self.key)
+        if entry is not None:
+            return (Verdict.SERVE, entry) if self.accepts(entry) else (Verdict.NOTHING, None)
+        entry = self._windowed()
+        life = None if entry is None else life_of(entry)
+        what = Verdict.NOTHING if life is None else verdict(life, self.now)
+        return what, None if what is Verdict.NOTHING else entry
+
+    def fallback(self) -> Entry | None:
+        """An entry that may stand in for an answer that does not come."""
+        entry = self._windowed()
+        life = None if entry is None else life_of(entry)
+        return entry if life is not None and self.now < life.end else None
+
+    def _windowed(self) -> Entry | None:
+        if not self.function.freshness.outlives:
+            return None
+        entry = self.store.held(self.key)
+        return entry if entry is not None and self.accepts(entry) else None
+
+    def accepts(self, entry: Entry) -> bool:
+        """Whether a context allows an entry of that age."""
+        if self.demand is None or self.demand.max_age is None:
+            return True
+        return self.now - born_at(entry) < self.demand.max_age
+
+    def stand_in(self, entry: Entry) -> Any:
+        """Serve an entry in place of an answer that did not come; the call itself is counted elsewhere."""
+        self.function.figures.stale += 1
+        return entry.value
 
     def hit(self, entry: Entry) -> Any:
-        """Count a hit that was found by key, and answer it."""
-        self.function.figures.looked_up += 1
+        """Count a hit that was found by key, and answer it.
+
+        Raises:
+            Exception: the one that is stored, a copy for each caller.
+        """
+        figures = self.function.figures
+        figures.looked_up += 1
+        life = life_of(entry)
+        if life is not None and life.fresh <= self.now:
+            figures.stale += 1
+        value = entry.value
+        if type(value) is Failure:
+            raise own_copy(value.error, None)
         self.function.admit(self.store, entry, self.arguments)
-        return entry.value
+        return value

@@ -1,12 +1,17 @@
 """Carrying out the steps of a flow: one driver for tasks, one for threads."""
 
 import asyncio
-from collections.abc import Callable, Generator
+import contextvars
+import threading
+import weakref
+from collections.abc import Generator
 from typing import Any
 
 from askonce._logging import get_logger
-from askonce.engine.flow import Flow, Home, Invoke, IsAnswer, Launch, Remote, Step, Wait, Wrapped
-from askonce.flight import Flight, Landing, current_flight, wait, wait_blocking
+from askonce.engine import modes, record
+from askonce.engine.crew import crew
+from askonce.engine.flow import Behind, Flow, Home, Invoke, IsAnswer, Launch, Remote, Step, Wait, Wrapped
+from askonce.flight import Flight, Flights, Landing, current_flight, wait, wait_blocking
 
 
 async def drive(flow: Flow) -> Any:
@@ -47,8 +52,12 @@ def drive_blocking(flow: Flow) -> Any:
         outcome = error = None
         try:
             if isinstance(step, Invoke):
-                outcome = step.function.invoke(step.arguments)
-            elif isinstance(step, Launch):
+                token = record.enter(step.record)
+                try:
+                    outcome = step.function.invoke(step.arguments)
+                finally:
+                    record.leave(token)
+            elif isinstance(step, Launch) and step.limit is None:
                 aloft.append(_Aloft(flow, step))
                 flow = step.work
             else:
@@ -87,17 +96,22 @@ class _Aloft:
 
 async def _carry_out(step: Step) -> Any:
     match step:
-        case Invoke(function, arguments):
+        case Invoke(function, arguments, current):
+            token = record.enter(current)
             try:
                 return await function.invoke(arguments)
             except GeneratorExit as error:
                 raise Wrapped(error) from None
+            finally:
+                record.leave(token)
         case Home():
             return asyncio.get_running_loop()
-        case Wait(flight):
-            return await wait(flight)
-        case Launch(flight, work, finish):
-            return await _launch(flight, work, finish)
+        case Wait(flight, limit):
+            return await wait(flight, limit)
+        case Launch():
+            return await _launch(step)
+        case Behind():
+            return _send_task(step)
         case IsAnswer(error):
             return not isinstance(error, asyncio.CancelledError) or not is_being_cancelled()
         case Remote():
@@ -106,8 +120,12 @@ async def _carry_out(step: Step) -> Any:
 
 def _carry_out_blocking(step: Step) -> Any:
     match step:
-        case Wait(flight):
-            return wait_blocking(flight)
+        case Wait(flight, limit):
+            return wait_blocking(flight, limit)
+        case Launch():
+            return _launch_thread(step)
+        case Behind():
+            return _send_thread(step)
         case IsAnswer():
             return True
         case Remote():
@@ -116,15 +134,16 @@ def _carry_out_blocking(step: Step) -> Any:
             return None
 
 
-async def _launch(flight: Flight, work: Generator[Step, Any, None], finish: Callable[[], None]) -> Landing:
+async def _launch(step: Launch) -> Landing | None:
     """Do the work in a task of its own, with the leader's context, and wait for it like anybody else."""
     loop = asyncio.get_running_loop()
-    task = loop.create_task(_fly(flight, work), name=f"askonce {flight.key}")
+    flight = step.flight
+    task = loop.create_task(_fly(flight, step.work), name=f"askonce {flight.key}")
     _hold(task, loop)
 
     def land(task: "asyncio.Task[None]") -> None:
         _release(task, loop)
-        finish()  # a task that is cancelled before its first step never enters its body
+        step.finish()  # a task that is cancelled before its first step never enters its body
 
     def cancel_once() -> None:
         if not task.cancelling():  # a second time would interrupt the function's own cleaning up
@@ -138,7 +157,76 @@ async def _launch(flight: Flight, work: Generator[Step, Any, None], finish: Call
 
     task.add_done_callback(land)
     flight.cancel = cancel
-    return await wait(flight)
+    return await wait(flight, step.limit)
+
+
+def _launch_thread(step: Launch) -> Landing | None:
+    """Do the work in a thread of its own, with the leader's context, so that the leader may leave it."""
+
+    def fly() -> None:
+        current_flight.set(step.flight)
+        try:
+            drive_blocking(step.work)
+        except BaseException as error:  # noqa: BLE001  nobody else could see it: the leader has its landing
+            _report_lost(step.flight.key, error)
+        finally:
+            step.finish()
+
+    context = contextvars.copy_context()
+    try:
+        threading.Thread(target=context.run, args=(fly,), name="askonce", daemon=True).start()
+    except RuntimeError:  # no more threads, or the interpreter is ending
+        step.finish()
+        raise
+    return wait_blocking(step.flight, step.limit)
+
+
+_behind: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, set[tuple[Flights, str]]]"
+_behind = weakref.WeakKeyDictionary()
+
+
+def _send_task(step: Behind) -> None:
+    """Carry out a flow behind the caller, in a task of its own with the caller's context."""
+    loop = asyncio.get_running_loop()
+    places = _behind.setdefault(loop, set())
+    place = (step.flights, step.key)
+    if place in places:
+        return
+    places.add(place)
+    task = loop.create_task(_go_behind(step), name=f"askonce refresh {step.key}")
+    _hold(task, loop)
+
+    def end(task: "asyncio.Task[None]") -> None:
+        places.discard(place)
+        _release(task, loop)
+
+    task.add_done_callback(end)
+
+
+async def _go_behind(step: Behind) -> None:
+    modes.outside()
+    try:
+        await drive(step.flow())
+    except Exception as error:  # noqa: BLE001  nobody else could see it
+        _report_lost(step.key, error)
+
+
+def _send_thread(step: Behind) -> None:
+    """Carry out a flow behind the caller, in a thread of the crew with the caller's context."""
+
+    def go() -> None:
+        modes.outside()
+        try:
+            drive_blocking(step.flow())
+        except BaseException as error:  # noqa: BLE001  nobody else could see it
+            _report_lost(step.key, error)
+
+    context = contextvars.copy_context()
+    crew.send((step.flights, step.key), lambda: context.run(go))
+
+
+def _report_lost(key: str, error: BaseException) -> None:
+    get_logger().error("background_failed", key=key.partition(":")[0], error=type(error).__name__)
 
 
 _under_way: dict[asyncio.AbstractEventLoop, set["asyncio.Task[None]"]] = {}

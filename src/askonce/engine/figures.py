@@ -17,6 +17,8 @@ class Figures:
         stale: calls that were served a value past its time.
         errors: runs that raised, and rules of the user's that failed.
         stored: answers that were stored.
+        refreshed: runs of the function behind its callers, which no call waited for.
+        unrecorded: runs of a generator that were too long to be stored.
     """
 
     def __init__(self, indexed_hits: Callable[[], float]) -> None:
@@ -27,6 +29,8 @@ class Figures:
         self.stale = 0
         self.errors = 0
         self.stored = 0
+        self.refreshed = 0
+        self.unrecorded = 0
 
     def hits(self) -> int:
         """Calls that were served from the cache."""

@@ -9,11 +9,15 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from askonce._types import MISS, Entry
+from askonce._logging import get_logger
+from askonce._types import MISS, Entry, Failure, Windows, life_of
 from askonce.backends.engine import EngineStore, Fence, Found, Sight
 from askonce.engine.call import Call, Source
 from askonce.engine.function import Function
-from askonce.flight import Flight, Landing, current_flight, own_copy
+from askonce.engine.record import CurrentCall
+from askonce.exceptions import NotCachedError
+from askonce.flight import Flight, Flights, Landing, bare, current_flight, own_copy
+from askonce.freshness import Verdict
 from askonce.isolation import isolated
 from askonce.signature import Arguments
 
@@ -24,6 +28,7 @@ class Invoke:
 
     function: Source
     arguments: Arguments
+    record: CurrentCall
 
 
 @dataclass(slots=True, eq=False)
@@ -33,19 +38,30 @@ class Home:
 
 @dataclass(slots=True, eq=False)
 class Wait:
-    """Wait for a flight that somebody else leads; answers its ``Landing``."""
+    """Wait for a flight that somebody else leads; answers its ``Landing``, or ``None`` past the limit."""
 
     flight: Flight
+    limit: float | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Launch:
-    """Carry out the work of a flight where no caller can cancel it; answers its ``Landing``."""
+    """Carry out the work of a flight where no caller can cancel it; answers as ``Wait``."""
 
     flight: Flight
     work: Generator["Step", Any, None]
     finish: Callable[[], None]
     """Lands a flight whose work ended without a word."""
+    limit: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Behind:
+    """Have a flow carried out while the caller goes on, unless the same is on its way already."""
+
+    flights: Flights
+    key: str
+    flow: Callable[[], "Flow"]
 
 
 @dataclass(slots=True, eq=False)
@@ -72,61 +88,138 @@ class Wrapped(Exception):
         self.error = error
 
 
-Step = Invoke | Home | Wait | Launch | IsAnswer | Remote
+Step = Invoke | Home | Wait | Launch | Behind | IsAnswer | Remote
 Flow = Generator[Step, Any, Any]
 
 
 def serve(call: Call) -> Flow:
     """Look, join, or lead, until there is an answer."""
-    if not call.store.enabled:
-        call.function.figures.computed += 1
-        return (yield Invoke(call.function, call.arguments))
+    if not call.store.enabled or call.way == "bypass":
+        return (yield from _uncached(call))
+    if call.way == "only_if_cached":
+        return (yield from _stored(call))
+    if call.demand is not None and call.demand.first(call.store, call.key):
+        return (yield from _anew(call))
     patient = True
+    limit = call.function.freshness.timeout
     while True:
-        entry = call.store.look(call.key)
-        if entry is not None:
+        what, entry = call.survey()
+        if entry is not None and what is not Verdict.TRY:
+            if what is Verdict.REFRESH:
+                yield from revalidate(call, entry)
             return call.hit(entry)
         if not call.function.joins:
             return (yield from _alone(call))
-        landing, led = yield from _fly(call, anew=False)
-        if led and patient and isinstance(landing.error, asyncio.CancelledError) and landing.retry:
+        landing, led = yield from _fly(call, anew=False, limit=None if entry is None else limit)
+        if landing is None:
+            limit = None  # once the time is over, it is
+            entry = call.fallback()
+            if entry is not None:
+                call.function.figures.joined += not led
+                return call.stand_in(entry)
+        elif led and patient and isinstance(landing.error, asyncio.CancelledError) and landing.retry:
             patient = False  # somebody cancelled the work; once may be chance, twice is its own doing
-        elif _is_for(led, landing):
+        elif _is_for(call, led, landing):
             return _passenger_value(call, landing, led=led)
+
+
+def _uncached(call: Call) -> Flow:
+    """Run the function as if there were no cache."""
+    call.function.figures.computed += 1
+    record = CurrentCall((), call.function.operation)
+    try:
+        return (yield Invoke(call.function, call.arguments, record))
+    finally:
+        record.end()
+
+
+def _stored(call: Call) -> Flow:
+    """What can be served without running anything.
+
+    Raises:
+        NotCachedError: there is nothing.
+    """
+    what, entry = call.survey()
+    if entry is None and call.store.remote is not None:
+        entry = yield from _peek_remote(call)
+        what = Verdict.SERVE
+    if entry is None or what is Verdict.TRY:
+        reason = call.store.sight(call.key).reason or "it is older than the context around the call allows"
+        raise NotCachedError(
+            f"{call.function.name}: nothing is cached under {call.key!r} ({reason}), and only_if_cached() "
+            "lets nothing be computed; call it outside of that, or catch NotCachedError"
+        )
+    return call.hit(entry)
+
+
+def revalidate(call: Call, entry: Entry) -> Generator[Step, Any, None]:
+    """Have an entry replaced by a new answer, behind the caller."""
+    again = Call(call.function, call.store, call.key, call.arguments)
+    yield Behind(call.store.flights, call.key, lambda: _replaced(again, entry))
+
+
+def _replaced(call: Call, entry: Entry) -> Generator[Step, Any, None]:
+    """A flight that nobody waits for, in a context of its own."""
+    home = yield Home()
+    flight = call.store.flights.begin(
+        call.key, call.open_fence, home=home, close_fence=call.store.close_fence
+    )
+    if flight is None:
+        return
+    try:
+        if call.store.held(call.key) is entry:
+            current_flight.set(flight)
+            yield from _work(call, flight, behind=True)
+    finally:
+        _give_up(call, flight)
 
 
 def refresh(function: Function, arguments: Arguments) -> Flow:
     """Run the function whatever is stored, and store what it answers."""
     store = function.store()
     if not store.enabled:
-        return (yield Invoke(function, arguments))
-    call = Call(function, store, function.keys.key(arguments), arguments)
+        return (yield from _uncached(Call(function, store, "", arguments)))
+    return (yield from _anew(Call(function, store, function.keys.key(arguments), arguments)))
+
+
+def _anew(call: Call) -> Flow:
+    """Compute whatever is stored; what is being computed already is out of date."""
     mine = current_flight.get()
     if mine is not None and mine.landing is None and mine.key == call.key:
         raise RecursionError(
             f"the computation under {call.key!r} refreshes itself without end; call uncached(...)"
         )
     while True:
-        store.break_fences(call.key)
+        call.store.break_fences(call.key)
         landing, led = yield from _fly(call, anew=True)
-        if _is_for(led, landing):
-            return _passenger_value(call, landing, led=led)
+        if landing is not None and _is_for(call, led, landing):
+            return _passenger_value(call, landing, led=led, falls_back=False)
 
 
 def peek(function: Function, arguments: Arguments) -> Flow:
-    """What is stored, or ``MISS``; nothing is computed or counted."""
+    """What would be served, or ``MISS``; nothing is computed or counted."""
     store = function.store()
     if not store.enabled:
         return MISS
-    key = function.keys.key(arguments)
-    entry = store.look(key)
+    call = Call(function, store, function.keys.key(arguments), arguments)
+    what, entry = call.survey()
     if entry is None and store.remote is not None:
-        fence = store.open_fence(key, function.tags)
-        try:
-            entry = yield from _read(store, fence, key)
-        finally:
-            store.close_fence(fence)
-    return MISS if entry is None else entry.value
+        entry = yield from _peek_remote(call)
+    if entry is None or what is Verdict.TRY:
+        return MISS
+    value = entry.value
+    return MISS if isinstance(value, Failure) else value
+
+
+def _peek_remote(call: Call) -> Generator[Step, Any, Entry | None]:
+    """What the tier behind memory has, unless its age, which nobody knows, matters."""
+    if call.demand is not None and call.demand.max_age is not None:
+        return None
+    fence = call.open_fence()
+    try:
+        return (yield from _read(call.store, fence, call.key))
+    finally:
+        call.store.close_fence(fence)
 
 
 def put(function: Function, value: Any, arguments: Arguments) -> Flow:
@@ -140,7 +233,7 @@ def put(function: Function, value: Any, arguments: Arguments) -> Flow:
     # A flight of its own: a call that comes meanwhile joins it, and cannot compute beside it.
     flight, _ = yield from _board(call, anew=True)
     try:
-        landing, stored = yield from _keep(call, _fence_of(flight), value)
+        landing, stored = yield from keep(call, _fence_of(flight), value)
         _land(call, flight, landing)
         return stored
     finally:
@@ -181,15 +274,26 @@ def sight(function: Function, arguments: Arguments) -> Flow:
     found: Found | None = yield Remote(store, "read", (key,))
     if found is None:
         return seen._replace(reason="neither in memory nor in the backend behind it")
-    return Sight("backend", None, found.ttl, (), None)
+    return Sight("backend", None, found.ttl, (), None, "fresh")
 
 
-def _fly(call: Call, *, anew: bool) -> Generator[Step, Any, tuple[Landing, bool]]:
-    """Wait for the flight of a key, leading it where there is none to join."""
+def _fly(
+    call: Call, *, anew: bool, limit: float | None = None
+) -> Generator[Step, Any, tuple[Landing | None, bool]]:
+    """Wait for the flight of a key, leading it where there is none to join.
+
+    The landing is ``None`` where that took longer than the limit; the flight goes on.
+    """
     flight, leads = yield from _board(call, anew=anew)
     try:
-        landing: Landing = (yield from _lead(call, flight, anew=anew)) if leads else (yield Wait(flight))
-        if landing.retry:
+        landing: Landing | None
+        if leads:
+            landing = yield from _lead(call, flight, anew=anew, limit=limit)
+        else:
+            landing = yield Wait(flight, limit)
+        if landing is None:
+            flight.lasts = True
+        elif landing.retry:
             _give_up(call, flight)
     finally:
         call.store.flights.disembark(flight)
@@ -199,15 +303,13 @@ def _fly(call: Call, *, anew: bool) -> Generator[Step, Any, tuple[Landing, bool]
 def _board(call: Call, *, anew: bool) -> Generator[Step, Any, tuple[Flight, bool]]:
     home = yield Home()
     return call.store.flights.board(
-        call.key,
-        lambda: call.store.open_fence(call.key, call.function.tags),
-        home=home,
-        anew=anew,
-        close_fence=call.store.close_fence,
+        call.key, call.open_fence, home=home, anew=anew, close_fence=call.store.close_fence
     )
 
 
-def _lead(call: Call, flight: Flight, *, anew: bool) -> Generator[Step, Any, Landing]:
+def _lead(
+    call: Call, flight: Flight, *, anew: bool, limit: float | None
+) -> Generator[Step, Any, Landing | None]:
     """Look once more, since another flight may have landed since the first look; then compute."""
     landed = None
     try:
@@ -218,15 +320,18 @@ def _lead(call: Call, flight: Flight, *, anew: bool) -> Generator[Step, Any, Lan
         raise
     if landed is not None:
         return landed
-    landing: Landing = yield Launch(flight, _work(call, flight), lambda: _give_up(call, flight))
+    landing: Landing | None = yield Launch(
+        flight, _work(call, flight), lambda: _give_up(call, flight), limit
+    )
     return landing
 
 
 def _look_again(call: Call, flight: Flight) -> Generator[Step, Any, Landing | None]:
-    entry = call.store.look(call.key)
-    if entry is None and call.store.remote is not None:
+    what, entry = call.survey()
+    if entry is None and call.store.remote is not None and (call.demand is None or call.demand.max_age is None):
         entry = yield from _read(call.store, _fence_of(flight), call.key)
-    if entry is None:
+        what = Verdict.SERVE
+    if entry is None or what is Verdict.TRY:
         return None
     landing = Landing(entry, lambda: entry)
     _land(call, flight, landing)
@@ -243,10 +348,11 @@ def _read(store: EngineStore, fence: Fence, key: str) -> Generator[Step, Any, En
     return entry
 
 
-def _work(call: Call, flight: Flight) -> Generator[Step, Any, None]:
+def _work(call: Call, flight: Flight, *, behind: bool = False) -> Generator[Step, Any, None]:
     """The work of a flight: run the function, store the answer, land."""
+    fence = _fence_of(flight)
     try:
-        landing, _ = yield from _compute(call, _fence_of(flight))
+        landing, _ = yield from _compute(call, fence, behind=behind)
     except GeneratorExit:
         raise
     except BaseException as error:
@@ -256,6 +362,9 @@ def _work(call: Call, flight: Flight) -> Generator[Step, Any, None]:
             raise
         if isinstance(error, Wrapped):
             error = error.error
+        if behind:
+            get_logger().warning("refresh_failed", function=call.function.name, error=type(error).__name__)
+        yield from _note_failure(call, fence, error)
         alone = not isinstance(error, (Exception, asyncio.CancelledError))
         landing = Landing(error=error, traceback=error.__traceback__, retry=alone)
     _land(call, flight, landing)
@@ -263,56 +372,120 @@ def _work(call: Call, flight: Flight) -> Generator[Step, Any, None]:
 
 def _alone(call: Call) -> Flow:
     """Compute without regard to others who do the same."""
-    fence = call.store.open_fence(call.key, call.function.tags)
+    fence = call.open_fence()
     try:
-        if call.store.remote is not None:
+        if call.store.remote is not None and (call.demand is None or call.demand.max_age is None):
             entry = yield from _read(call.store, fence, call.key)
             if entry is not None:
                 return call.hit(entry)
-        landing, _ = yield from _compute(call, fence)
+        try:
+            landing, _ = yield from _compute(call, fence)
+        except Exception as error:
+            yield from _note_failure(call, fence, error.error if isinstance(error, Wrapped) else error)
+            stale = call.fallback()
+            if stale is None:
+                raise
+            return call.stand_in(stale)
     finally:
         call.store.close_fence(fence)
     return landing.value
 
 
-def _compute(call: Call, fence: Fence) -> Generator[Step, Any, tuple[Landing, bool]]:
+def _compute(
+    call: Call, fence: Fence, *, behind: bool = False
+) -> Generator[Step, Any, tuple[Landing, bool]]:
     figures = call.function.figures
-    figures.computed += 1
+    if behind:
+        figures.refreshed += 1
+    else:
+        figures.computed += 1
+    record = CurrentCall((call.key,), call.function.operation)
+    started = call.now
     try:
-        value = call.function.checked((yield Invoke(call.function, call.arguments)))
+        value = call.function.checked((yield Invoke(call.function, call.arguments, record)))
     except Exception:
         figures.errors += 1
         raise
-    return (yield from _keep(call, fence, value))
+    finally:
+        record.end()
+    return (yield from keep(call, fence, value, record, call.now - started))
 
 
-def _keep(call: Call, fence: Fence, value: Any) -> Generator[Step, Any, tuple[Landing, bool]]:
-    """Store an answer if its time, the user's rule and the fence allow it."""
+def keep(
+    call: Call, fence: Fence, value: Any, record: CurrentCall | None = None, cost: float = 0.0
+) -> Generator[Step, Any, tuple[Landing, bool]]:
+    """Store an answer if its time, the user's rules, the function itself and the fence allow it.
+
+    Args:
+        call: what it answers.
+        fence: opened before it was made.
+        value: the answer.
+        record: what the function said of it.
+        cost: seconds that it took.
+    """
     kept, copy = isolated(value) if call.function.isolates else (value, None)
     landing = Landing(value, None if copy is None else lambda: copy(kept))
+    if call.untagged or (record is not None and record.skips):
+        return landing, False
     ttl = call.function.ttl_of(value, call.store)
     if ttl is None:
         return landing, False
-    entry = call.store.fill(fence, kept, ttl, call.function.tags, copy)
-    if entry is None:
-        return landing, False
+    tags = fence.tags
+    if record is not None:
+        ttl = record.ttl or ttl
+        tags = tuple(dict.fromkeys((*tags, *record.tags)))
+    policy = call.function.freshness
+    return landing, (yield from _store(call, fence, kept, policy.lifetime(ttl), tags, copy, policy.windows(cost)))
+
+
+def _store(
+    call: Call,
+    fence: Fence,
+    kept: Any,
+    ttl: float,
+    tags: tuple[str, ...],
+    copy: Callable[[Any], Any] | None = None,
+    windows: Windows | None = None,
+) -> Generator[Step, Any, bool]:
+    if call.store.fill(fence, kept, ttl, tags, copy, windows) is None:
+        return False
     call.function.figures.stored += 1
     if call.store.remote is not None:
-        yield Remote(call.store, "write", (fence, kept, ttl, call.function.tags))
-    return landing, True
+        yield Remote(call.store, "write", (fence, kept, ttl, tags))
+    return True
 
 
-def _is_for(led: bool, landing: Landing) -> bool:
-    """Whether a caller has what it came for; otherwise it leads anew."""
+def _note_failure(call: Call, fence: Fence, error: BaseException) -> Generator[Step, Any, None]:
+    """Let an entry that still serves rest, or store the exception if the function's options say so."""
+    if not isinstance(error, Exception):
+        return
+    policy = call.function.freshness
+    entry = call.store.held(call.key) if policy.outlives else None
+    life = None if entry is None else life_of(entry)
+    if entry is not None and life is not None and call.now < life.end:
+        call.store.rest(entry, call.now + policy.retry_after)
+        return
+    ttl = policy.error_ttl(error)
+    if ttl is not None and not call.untagged:
+        yield from _store(call, fence, Failure(bare(error)), policy.lifetime(ttl), fence.tags)
+
+
+def _is_for(call: Call, led: bool, landing: Landing) -> bool:
+    """Whether a caller has what it came for; otherwise it goes on."""
+    if isinstance(landing.value, Entry):  # found by the leader's second look
+        return call.accepts(landing.value)
     return not landing.retry or (led and landing.error is not None)
 
 
-def _passenger_value(call: Call, landing: Landing, *, led: bool) -> Any:
-    if isinstance(landing.value, Entry):  # found by the leader's second look
+def _passenger_value(call: Call, landing: Landing, *, led: bool, falls_back: bool = True) -> Any:
+    if isinstance(landing.value, Entry):
         return call.hit(landing.value)
     if not led:
         call.function.figures.joined += 1
     if landing.error is not None:
+        stale = call.fallback() if falls_back and isinstance(landing.error, Exception) else None
+        if stale is not None:
+            return call.stand_in(stale)
         error = landing.error if led else own_copy(landing.error, landing.traceback)
         raise Wrapped(error) if isinstance(error, (StopIteration, GeneratorExit)) else error
     if led or landing.copy is None:

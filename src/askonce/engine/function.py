@@ -1,32 +1,32 @@
 """The state of one decorated function: its options, its keys, its cache, its figures."""
 
-import asyncio
 import functools
 import threading
 import weakref
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from datetime import timedelta
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, Final, cast
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, Final
 
 from askonce._forks import hold_at_fork
 from askonce._logging import get_logger
-from askonce._types import Clock, Entry, Ttl
+from askonce._types import Clock, Entry, Recording
 from askonce.backends.adapter import engine_store_of
 from askonce.backends.engine import EngineStore, Names
 from askonce.backends.interface import CacheInterface
+from askonce.engine import modes, streampath
 from askonce.engine.call import Call
 from askonce.engine.figures import Figures
 from askonce.engine.hitpath import HitPath, Plan, admissible, build
 from askonce.engine.keying import KeyMaker
+from askonce.engine.modes import Demand
 from askonce.engine.naming import Identity
-from askonce.engine.options import Options
+from askonce.engine.oneshot import reusable
+from askonce.engine.options import Options, check_for_generator
+from askonce.engine.recording import MAX_BYTES, MAX_ITEMS, Log, Runner
 from askonce.engine.registry import registry
+from askonce.engine.rules import Rules
 from askonce.exceptions import ConfigurationError
 from askonce.keys import TEXT_HASH_THRESHOLD
-from askonce.signature import Arguments, Kind, Signature, describe, kind_of, signature_of
-from askonce.ttl import parse_ttl
+from askonce.signature import Arguments, Kind, Signature, describe, is_generator, kind_of, signature_of
 
 Flow = Generator[Any, Any, Any]
 Drive = Callable[[Flow], Any]
@@ -58,7 +58,7 @@ class Function:
         identity: Identity,
         instance: str | None,
         method: bool,
-        ask: Callable[[Call], Flow],
+        ask: Mapping[Kind, Callable[[Call], Flow]],
         drive: Mapping[Kind, Drive],
         clock: Clock,
     ) -> None:
@@ -77,22 +77,31 @@ class Function:
             version=options.version,
             instance=instance,
             method=method,
-            parts=options.parts,
+            # Its entries are recordings, also where it was a plain function yesterday.
+            parts=(*options.parts, "generator") if is_generator(self.kind) else options.parts,
             identity=identity,
         )
-        self.tags = (f"askonce.function:{name}", f"askonce.operation:{options.operation or name}")
         self.path: HitPath = self._build_path(instance, drive[self.kind], method=method, clock=clock)
         self.figures = Figures(self.path.hits)
-        self._ask = ask
+        self.rules = Rules(options, self.signature, label=self.label, name=name, figures=self.figures)
+        self.tags = self.rules.tags
+        self.operation = options.operation
+        self.freshness = options.freshness
+        self._ask = ask[self.kind]
         # No method: a function that calls itself spends a frame less at each level.
-        self.invoke: Callable[[Arguments], Any] = functools.partial(self.signature.apply, wrapped)
+        self.begin: Callable[[Arguments], Any] = functools.partial(self.signature.apply, wrapped)
+        self.invoke = self.begin
+        if is_generator(self.kind):
+            check_for_generator(options, self.label)
+            self.invoke = Runner(self.label, self.begin, self.log).to_the_end(self.kind)
         self.joins = options.single_flight is not None
         self.isolates = options.isolate
-        self._ttl = _ttl_rule(options.ttl, self.label)
         self._store: EngineStore | None = None
         self._known_to: weakref.WeakSet[EngineStore] = weakref.WeakSet()
         self._minds_long_texts = False
+        self._told_of_overflow = False
         self._claim_early()
+        registry.add(self)
 
     def _build_path(
         self,
@@ -116,25 +125,30 @@ class Function:
             and not callable(self.options.cache)
             and not self._identity.may_change,
         )
+        if is_generator(self.kind):
+            return streampath.build(plan, lambda arguments: drive(self._ask(self.call_of(arguments))))
         return build(plan, clock, self.find, drive)
 
     # --- its cache
 
     def store(self) -> EngineStore:
         """The cache of a call, as the engine sees it."""
+        chosen = modes.chosen_cache()
+        if chosen is not None:
+            return self._joined(engine_store_of(chosen))
         return self._store or self._bind()
 
     def _bind(self) -> EngineStore:
-        cache = self.options.cache
-        if callable(cache) and not isinstance(cache, CacheInterface):
-            return self._joined(engine_store_of(self._checked_cache(cache())))
-        with _binding:
-            if not isinstance(cache, CacheInterface):
+        with _binding:  # also about the look for an override, which unbinds whoever was before it
+            cache = registry.chosen(self.options.cache)
+            if cache is None or isinstance(cache, str):
                 cache = registry.get(cache, self)
-            store = self._joined(engine_store_of(cache))
-            self.path.set_clock(store.clock)
-            self._store = store
-        return store
+            if isinstance(cache, CacheInterface):
+                store = self._joined(engine_store_of(cache))
+                self.path.set_clock(store.clock)
+                self._store = store
+                return store
+        return self._joined(engine_store_of(self._checked_cache(cache())))
 
     def _claim_early(self) -> None:
         """Refuse a name that another function has, as far as the cache is known at decoration."""
@@ -153,10 +167,19 @@ class Function:
 
     def _joined(self, store: EngineStore) -> EngineStore:
         if store not in self._known_to:
+            self._check_windows(store)
             self._claim(store.names)
             store.count(self.figures)
             self._known_to.add(store)
         return store
+
+    def _check_windows(self, store: EngineStore) -> None:
+        if not store.keeps_windows and (self.freshness.outlives or self.freshness.errors):
+            raise ConfigurationError(
+                f"{self.label}: its cache is a CacheInterface that knows values and times to live only, and cannot "
+                "serve stale, stale_if_error, refresh_ahead or errors; use a backend of askonce, such as "
+                "InMemoryCache(), or leave these options out"
+            )
 
     def _checked_cache(self, cache: Any) -> CacheInterface:
         if not isinstance(cache, CacheInterface):
@@ -174,42 +197,26 @@ class Function:
 
     # --- its answers
 
+    def tags_of(self, arguments: Arguments) -> tuple[str, ...] | None:
+        """The tags of one answer, those of all included; ``None`` where the user's rule failed."""
+        return self.rules.tags_of(arguments)
+
     def ttl_of(self, answer: Any, store: EngineStore) -> float | None:
-        """How long an answer may live, in seconds; ``None`` where it is not to be stored.
+        """How long an answer may live, in seconds; ``None`` where it is not to be stored."""
+        return self.rules.ttl_of(list(answer.items) if isinstance(answer, Recording) else answer, store)
 
-        A rule of the user's that fails costs the entry, never the answer.
-        """
-        try:
-            if self.options.store_if is not None and not self.options.store_if(answer):
-                return None
-            return self._seconds(answer, store)
-        except Exception as error:  # noqa: BLE001  the rules are the user's code
-            self.figures.errors += 1
-            get_logger().warning("store_rule_failed", function=self.name, error=type(error).__name__)
-            return None
+    def log(self) -> Log:
+        """What the items of one run are written down in."""
+        return Log(self.label, isolates=self.isolates, overflow=self._overflowed)
 
-    def _seconds(self, answer: Any, store: EngineStore) -> float | None:
-        ttl = self._ttl
-        if callable(ttl):
-            given = ttl(answer)
-            if isinstance(given, timedelta):
-                given = given.total_seconds()
-            if isinstance(given, (int, float)) and given <= 0:
-                return None
-            if given is not None:
-                return parse_ttl(given, f"{self.label}: what ttl= answered")
-        elif ttl is not None:
-            return ttl
-        return self._operation_ttl(store)
-
-    def _operation_ttl(self, store: EngineStore) -> float:
-        operation = self.options.operation
-        if operation is None:
-            return store.default_ttl
-        for table in (store.operation_ttls, self.options.operation_ttls or {}):
-            if operation in table:
-                return table[operation]
-        return store.default_ttl
+    def _overflowed(self) -> None:
+        """Count a run that was too long to be stored; the log hears of the first."""
+        self.figures.unrecorded += 1
+        if not self._told_of_overflow:
+            self._told_of_overflow = True
+            get_logger().warning(
+                "recording_too_large", function=self.name, max_items=MAX_ITEMS, max_bytes=MAX_BYTES
+            )
 
     def checked(self, answer: Any) -> Any:
         """The answer, unless it can be used only once."""
@@ -219,16 +226,33 @@ class Function:
 
     def find(self, arguments: Arguments) -> tuple[Any, Flow | None]:
         """Look a call up by its key: the answer and ``None``, or anything and the flow that serves it."""
-        store = self._store or self._bind()
+        if modes.open_frames and (demand := modes.demand()) is not None:
+            return None, self._ask(self._demanding(demand, arguments))
+        store = self.store()
         if not store.enabled:
             return None, self._ask(Call(self, store, "", arguments))
         call = Call(self, store, self.keys.key(arguments), arguments)
         entry = store.look(call.key)
         return (None, self._ask(call)) if entry is None else (call.hit(entry), None)
 
+    def call_of(self, arguments: Arguments) -> Call:
+        """A call with what the contexts around it ask."""
+        demand = modes.demand()
+        if demand is not None:
+            return self._demanding(demand, arguments)
+        store = self.store()
+        return Call(self, store, self.keys.key(arguments) if store.enabled else "", arguments)
+
+    def _demanding(self, demand: Demand, arguments: Arguments) -> Call:
+        """A call of which a context asks something: what bypasses the cache needs no key."""
+        key = "" if demand.way == "bypass" else self.keys.key(arguments)
+        return Call(self, self.store(), key, arguments, demand)
+
     def admit(self, store: EngineStore, entry: Entry, arguments: Arguments) -> None:
         """Let the next call with these arguments find the entry in the index, if it is safe."""
         known = entry.index_key
+        if store is not self._store:  # one of use_cache, or one that the function has left
+            return
         if known is REFUSED or self.path.index_key is None or self._is_indexed(entry, known):
             return
         try:
@@ -239,7 +263,7 @@ class Function:
             self._refuse(entry, arguments)
             return
         store.admit(entry, self.path.index, index_key)
-        if self._store is not store:  # no view of a cache that the function has left
+        if self._store is not store:  # left it meanwhile
             self.path.index.pop(index_key, None)
 
     def _is_indexed(self, entry: Entry, index_key: tuple[Any, ...] | None) -> bool:
@@ -257,44 +281,5 @@ REFUSED: Final[tuple[Any, ...]] = (object(),)
 """The ``index_key`` of an entry that no fast index may have."""
 
 
-def reusable(answer: Any, where: str) -> Any:
-    """Refuse an answer that the first caller would use up.
-
-    Raises:
-        TypeError: it is a coroutine, another awaitable, or an iterator.
-    """
-    if not _is_used_up_by_use(answer):
-        return answer
-    if isinstance(answer, CoroutineType):
-        answer.close()  # nobody will await it
-    name = type(cast("Any", answer)).__name__
-    raise TypeError(f"{where} returned a {name}, which can be used only once; {_FIX}")
-
-
-def _is_used_up_by_use(answer: Any) -> bool:
-    """True of coroutines, futures, generators, the iterators and the context managers of Python's own."""
-    if isinstance(answer, _ONE_SHOT):
-        return True
-    module = type(answer).__module__
-    if module == "contextlib":
-        return isinstance(answer, (AbstractContextManager, AbstractAsyncContextManager))
-    return module in _OF_ITERATORS and isinstance(answer, Iterator)
-
-
-_ONE_SHOT = (CoroutineType, GeneratorType, AsyncGeneratorType, asyncio.Future)
-_OF_ITERATORS = frozenset({"builtins", "itertools"})
-_FIX = (
-    "declare the function async def, so that its result is awaited and cached, or return the items as a list"
-)
-
-
 def _is_long_text(argument: Any) -> bool:
     return type(argument) is str and len(argument) > TEXT_HASH_THRESHOLD
-
-
-def _ttl_rule(
-    ttl: Ttl | Callable[[Any], Ttl | None] | None, where: str
-) -> float | Callable[[Any], Ttl | None] | None:
-    if ttl is None or callable(ttl):
-        return ttl
-    return parse_ttl(ttl, f"{where}: ttl")

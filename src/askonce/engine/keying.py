@@ -15,7 +15,7 @@ from askonce.engine.instances import check_instance
 from askonce.engine.naming import Identity
 from askonce.exceptions import ConfigurationError, KeyBuildError
 from askonce.keys import Encoder, Template, default_encoder, is_reachable, local_class, shape
-from askonce.signature import Arguments, Signature, annotations_of, describe
+from askonce.signature import Arguments, Signature, annotations_of, check_accepts, describe
 
 FORMAT = 1
 """Raised whenever the same call would get another key than before."""
@@ -157,26 +157,8 @@ def _source(key: str | Callable[..., Any] | None, signature: Signature, where: s
         return lambda arguments: template.values(signature.named(arguments))
     if not callable(key):
         raise ConfigurationError(f"{where}: key={key!r} is neither a template nor a callable")
-    _check_accepts(key, signature, where)
+    check_accepts(key, signature, f"{where}: key")
     return lambda arguments: signature.apply(key, arguments)
-
-
-def _check_accepts(key: Callable[..., Any], signature: Signature, where: str) -> None:
-    """Refuse a key callable that cannot take the arguments of the function."""
-    try:
-        accepted = inspect.signature(key)
-    except ValueError:  # some callables written in C do not say
-        return
-    placeholders: Arguments = tuple(
-        () if parameter.kind is parameter.VAR_POSITIONAL else {} for parameter in signature.parameters
-    )
-    try:
-        signature.apply(accepted.bind, placeholders)
-    except TypeError as error:
-        raise ConfigurationError(
-            f"{where}: key={describe(key)} is called with the arguments of the function, "
-            f"({', '.join(signature.names)}), and does not take them: {error}"
-        ) from None
 
 
 def _label(name: str) -> str:

@@ -1,13 +1,14 @@
 """The options of a decorated function, checked as far as they can be without the function."""
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from askonce._types import Ttl
 from askonce.backends.interface import CacheInterface
 from askonce.exceptions import ConfigurationError
+from askonce.freshness import Freshness
 
 CacheOption = CacheInterface | str | Callable[[], CacheInterface] | None
 
@@ -27,9 +28,19 @@ class Options:
     key: str | Callable[..., Any] | None = None
     ignore: Collection[str] = ()
     version: int | str | None = None
+    tags: Collection[str] | Callable[..., Iterable[str]] = ()
+    stale: Ttl | None = None
+    stale_if_error: Ttl | None = None
+    retry_after: Ttl | None = None
+    refresh_ahead: bool | float = False
+    jitter: float | None = None
+    timeout: Ttl | None = None
     store_if: Callable[[Any], bool] | None = None
+    errors: Mapping[type[Exception], Ttl] | None = None
     single_flight: Literal["process"] | None = "process"
+    each: str | None = None
     isolate: bool = True
+    freshness: Freshness = field(init=False)
     parts: tuple[Any, ...] = ()
     operation_ttls: Mapping[str, float] | None = None
 
@@ -47,8 +58,47 @@ class Options:
             )
         _check_text(self.operation, "operation")
         check_text_or_number(self.version, "version")
-        for name in ("cache", "key", "store_if", "ttl"):
+        _check_text(self.each, "each")
+        for name in ("cache", "key", "store_if", "ttl", "tags"):
             _check_not_async(name, getattr(self, name))
+        object.__setattr__(self, "freshness", self._freshness())
+
+    def _freshness(self) -> Freshness:
+        if self.timeout is not None and self.single_flight is None:
+            raise ConfigurationError(
+                "timeout leaves the call to finish behind its callers, which single_flight=None rules out; "
+                "drop one of them"
+            )
+        return Freshness.of(
+            ttl=self.ttl,
+            stale=self.stale,
+            stale_if_error=self.stale_if_error,
+            retry_after=self.retry_after,
+            refresh_ahead=self.refresh_ahead,
+            jitter=self.jitter,
+            timeout=self.timeout,
+            errors=self.errors,
+        )
+
+
+def check_for_generator(options: Options, function: str) -> None:
+    """Refuse what makes no sense for a generator.
+
+    Raises:
+        ConfigurationError: names the option and the way out.
+    """
+    for name, why in _NOT_FOR_GENERATORS.items():
+        if getattr(options, name) is not None:
+            raise ConfigurationError(f"{function} is a generator: {name}= {why}")
+
+
+_NOT_FOR_GENERATORS: Mapping[str, str] = {
+    "timeout": "cannot take back items that a caller has already got; stale= serves an old recording at once, "
+    "without waiting",
+    "errors": "cannot keep an exception that comes after some of the items; stale_if_error= replays an old "
+    "recording where the first item fails, or cache a function that returns a list",
+    "each": "wants one list of answers for one list of arguments; cache a function that returns a list",
+}
 
 
 def _check_cache(cache: Any) -> None:

@@ -23,6 +23,26 @@ def own_copy(error: BaseException, traceback: TracebackType | None) -> BaseExcep
     return copy.with_traceback(traceback)
 
 
+def bare(error: BaseException) -> BaseException:
+    """A copy to keep: without the frames that the exception and its causes passed, and all that these hold."""
+    first = copy = own_copy(error, None)
+    for _ in range(_CAUSES):
+        if copy is error:  # shared, since it cannot be copied
+            break
+        cause = error.__cause__
+        _set(copy, "__context__", None)
+        _set(copy, "__cause__", None)
+        if cause is None:
+            break
+        error, below = cause, own_copy(cause, None)
+        _set(copy, "__cause__", below)
+        copy = below
+    return first
+
+
+_CAUSES = 8
+
+
 def _bare_copy(error: BaseException) -> BaseException:
     cls = type(error)
     copy = cls.__new__(cls, *error.args)

@@ -68,18 +68,22 @@ class Flight:
         fence: tells whether the answer was invalidated meanwhile; then nobody joins any more.
         home: the event loop that carries the work, ``None`` where a thread does.
         cancel: stops the work; set once there is a task to stop.
+        lasts: whether the work goes on when nobody waits for it any more.
         aboard: callers that still wait, the leader's included.
         landing: the end, once it came; empty again once nobody is aboard.
         waits_for: flights that this one's function is waiting for at the moment.
     """
 
-    __slots__ = ("__weakref__", "aboard", "cancel", "fence", "home", "key", "landing", "tickets", "waits_for")
+    __slots__ = (
+        "__weakref__", "aboard", "cancel", "fence", "home", "key", "landing", "lasts", "tickets", "waits_for",
+    )  # fmt: skip
 
     def __init__(self, key: str, fence: Breakable, home: AbstractEventLoop | None = None) -> None:
         self.key = key
         self.fence = fence
         self.home = home
         self.cancel: Callable[[], None] | None = None
+        self.lasts = False
         self.aboard = 1
         self.landing: Landing | None = None
         self.tickets: dict[Ticket, None] = {}
@@ -172,10 +176,38 @@ class Flights:
             close_fence(fence)
         return joined, False
 
+    def begin(
+        self,
+        key: str,
+        open_fence: Callable[[], Breakable],
+        *,
+        home: AbstractEventLoop | None,
+        close_fence: Callable[[Any], None],
+    ) -> Flight | None:
+        """Begin a flight that nobody waits for; ``None`` where there is one that could be joined.
+
+        The caller lands it. Those who join it and leave again never end it.
+        """
+        if self._joinable(key) is not None:
+            return None
+        fence = open_fence()
+        with _lock:
+            if self._joinable(key) is None:
+                flight = Flight(key, fence, home)
+                flight.aboard = 0
+                flight.lasts = True
+                return self._begin(flight, None)
+        close_fence(fence)
+        return None
+
+    def _joinable(self, key: str) -> Flight | None:
+        flight = self._flights.get(key)
+        return None if flight is None or flight.fence.broken else flight
+
     def _join(self, key: str, mine: Flight | None) -> Flight | None:
         with _lock:
-            flight = self._flights.get(key)
-            if flight is None or flight.fence.broken:
+            flight = self._joinable(key)
+            if flight is None:
                 return None
             self._check_circle(flight, mine)
             flight.aboard += 1
@@ -203,10 +235,10 @@ class Flights:
             flight.aboard -= 1
             if mine is not None and flight in mine.waits_for:
                 mine.waits_for.remove(flight)
-            deserted = flight.aboard == 0 and flight.landing is None
+            deserted = flight.aboard == 0 and flight.landing is None and not flight.lasts
             if deserted:
                 self._forget(flight)
-            elif flight.aboard == 0:
+            elif flight.aboard == 0 and flight.landing is not None:
                 # A task that the function left running has this flight in its context for life.
                 flight.landing = Landing()
         if deserted and flight.cancel is not None:
@@ -217,7 +249,7 @@ class Flights:
         with _lock:
             if flight.landing is not None:
                 return
-            flight.landing = landing
+            flight.landing = landing if flight.aboard else Landing()  # as in ``disembark``
             self._forget(flight)
             tickets, flight.tickets = flight.tickets, {}
         for ticket in tickets:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 from askonce.flight.table import Flight, Landing
 
@@ -43,18 +44,33 @@ class ThreadTicket(threading.Event):
         self.set()
 
 
-async def wait(flight: Flight) -> Landing:
-    """Wait for a flight without blocking the loop. Cancelling the wait does not touch the flight."""
+async def wait(flight: Flight, limit: float | None = None) -> Landing | None:
+    """Wait for a flight without blocking the loop. Cancelling the wait does not touch the flight.
+
+    Args:
+        flight: what to wait for.
+        limit: seconds after which the answer is ``None``.
+    """
     ticket = LoopTicket()
     if flight.expect(ticket):
         try:
-            if flight.home is ticket.loop:
-                await ticket.future
+            if limit is None:
+                await _wait_long(flight, ticket)
             else:
-                await _wait_abroad(flight, ticket)
+                async with asyncio.timeout(limit):
+                    await _wait_long(flight, ticket)
+        except TimeoutError:
+            return flight.landing
         finally:
             flight.give_back(ticket)
     return flight.landing or GONE
+
+
+async def _wait_long(flight: Flight, ticket: LoopTicket) -> None:
+    if flight.home is ticket.loop:
+        await ticket.future
+    else:
+        await _wait_abroad(flight, ticket)
 
 
 async def _wait_abroad(flight: Flight, ticket: LoopTicket) -> None:
@@ -67,8 +83,12 @@ async def _wait_abroad(flight: Flight, ticket: LoopTicket) -> None:
         glances_at_rest = 0 if _alive(flight) else glances_at_rest + 1
 
 
-def wait_blocking(flight: Flight) -> Landing:
+def wait_blocking(flight: Flight, limit: float | None = None) -> Landing | None:
     """Wait for a flight in a thread.
+
+    Args:
+        flight: what to wait for.
+        limit: seconds after which the answer is ``None``.
 
     Raises:
         RuntimeError: the event loop of this very thread carries the flight, and would stand still.
@@ -81,12 +101,24 @@ def wait_blocking(flight: Flight) -> Landing:
     ticket = ThreadTicket()
     if flight.expect(ticket):
         try:
-            while not ticket.wait(None if flight.home is None else GLANCE):
+            deadline = None if limit is None else time.monotonic() + limit
+            while not ticket.wait(_next_glance(flight, deadline)):
                 if not _alive(flight):
                     return GONE
+                if deadline is not None and time.monotonic() >= deadline:
+                    return flight.landing
         finally:
             flight.give_back(ticket)
     return flight.landing or GONE
+
+
+def _next_glance(flight: Flight, deadline: float | None) -> float | None:
+    """Seconds to wait before looking around; ``None`` for as long as it takes."""
+    glance = None if flight.home is None else GLANCE
+    if deadline is None:
+        return glance
+    left = max(deadline - time.monotonic(), 0.0)
+    return left if glance is None else min(left, glance)
 
 
 def _alive(flight: Flight) -> bool:

@@ -43,13 +43,16 @@ class _Field(NamedTuple):
 class Template:
     """A format string over the parameters of a function, checked against them when it is made."""
 
-    def __init__(self, text: str, parameters: Collection[str], where: str) -> None:
+    def __init__(
+        self, text: str, parameters: Collection[str], where: str, *, needs_field: bool = True
+    ) -> None:
         """Parse the template.
 
         Args:
             text: as for ``str.format``, with names of parameters.
             parameters: the names there are.
             where: what the template belongs to, for messages.
+            needs_field: whether it makes no sense without one.
 
         Raises:
             ConfigurationError: it is malformed, has no field, or names a parameter that does not exist.
@@ -68,15 +71,19 @@ class Template:
         self._literal = "".join(
             _escaped(literal) + ("" if name is None else "{}") for literal, name, _, _ in parts
         )
-        if not self._fields:
+        if needs_field and not self._fields:
             raise self._wrong("has no field, so that all calls would have one key; write {parameter}")
 
     def __repr__(self) -> str:
         return f"Template({self.text!r})"
 
-    def literal(self) -> str:
-        """The template's own text, with ``{}`` for its fields: it belongs to the key as well."""
-        return self._literal
+    def filled(self, arguments: Mapping[str, Any]) -> str:
+        """The text with its fields filled in.
+
+        Raises:
+            KeyBuildError: an argument does not have what a field names.
+        """
+        return self._literal.format(*self.values(arguments))
 
     def values(self, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
         """The fields' values in order: as they are, unless a conversion or a format makes text of them.

@@ -5,6 +5,7 @@ from dataclasses import astuple, fields
 from types import TracebackType
 from typing import ClassVar, Final
 
+from askonce.backends.engine import Sight
 from askonce.results import CacheInfo, Explanation
 from askonce.signature import Arguments
 from askonce.testing.layers import Body, Decorated, put_on, take_off, verbs_of_decorated
@@ -45,11 +46,17 @@ class _Watch:
     def run(self, body: Body, arguments: Arguments) -> object:
         """Remember why the call came to a run, and let it run."""
         with contextlib.suppress(Exception):  # a call in bypass() may have no key at all
-            seen = self._function.store().sight(self._function.keys.key(arguments))
-            self._last = self._verbs._explanation(arguments, seen)
+            self._last = self._verbs._explanation(arguments, self._seen(arguments))
         return body(arguments)
 
     begin = run  # of a generator
+
+    def _seen(self, arguments: Arguments) -> Sight:
+        """What a look into memory tells of a call."""
+        store = self._function.store()
+        if store.enabled:
+            return store.sight(self._function.keys.key(arguments))
+        return Sight(None, None, None, (), "this cache is disabled")
 
     def _wrong(self, inside: CacheInfo) -> str | None:
         """What is not as it should be."""

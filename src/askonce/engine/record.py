@@ -1,0 +1,121 @@
+"""What a cached function can say about its own answer while it runs."""
+
+import contextlib
+from contextvars import ContextVar, Token
+
+from askonce._types import Ttl
+from askonce.backends.checks import checked_tags
+from askonce.ttl import parse_ttl
+
+
+class CurrentCall:
+    """The call that a cached function is answering.
+
+    Attributes:
+        keys: the keys that the answer will be stored under; several where ``each`` asks for several items.
+        operation: the operation of the function, if it has one.
+        ttl, tags, skips: what the function said so far.
+    """
+
+    __slots__ = ("_open", "keys", "operation", "skips", "tags", "ttl")
+
+    def __init__(self, keys: tuple[str, ...], operation: str | None) -> None:
+        self.keys = keys
+        self.operation = operation
+        self.ttl: float | None = None
+        self.tags: tuple[str, ...] = ()
+        self.skips = False
+        self._open = True
+
+    @property
+    def key(self) -> str:
+        """The key of the call.
+
+        Raises:
+            RuntimeError: it computes several items at once, or bypasses the cache; see ``keys``.
+        """
+        if len(self.keys) != 1:
+            raise RuntimeError(
+                f"this call answers {len(self.keys)} keys at once; use current_call().keys"
+                if self.keys
+                else "this call passes the cache by and has no key; current_call().keys is empty"
+            )
+        return self.keys[0]
+
+    def set_ttl(self, ttl: Ttl) -> None:
+        """Let this answer live so long, whatever the decorator says.
+
+        Args:
+            ttl: seconds, a ``timedelta``, text such as ``"15m"``, or ``FOREVER``; a number of 0 or less has
+                the answer not stored.
+
+        Raises:
+            ConfigurationError: it is no time.
+            RuntimeError: the call has ended.
+        """
+        self._check_open()
+        if isinstance(ttl, (int, float)) and ttl <= 0:
+            self.skips = True
+            return
+        self.ttl = parse_ttl(ttl, "set_ttl")
+
+    def add_tags(self, *tags: str) -> None:
+        """Have this answer invalidated with these tags as well.
+
+        An invalidation of one of them since the function was called counts, too.
+
+        Raises:
+            TypeError: a tag is no text.
+            RuntimeError: the call has ended.
+        """
+        self._check_open()
+        self.tags = checked_tags((*self.tags, *tags))
+
+    def skip_store(self) -> None:
+        """Have this answer returned to all who wait for it, and not stored.
+
+        Raises:
+            RuntimeError: the call has ended.
+        """
+        self._check_open()
+        self.skips = True
+
+    def end(self) -> None:
+        """Take nothing more."""
+        self._open = False
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise RuntimeError("the call has been answered; say this before the function returns")
+
+
+_current: ContextVar[CurrentCall | None] = ContextVar("askonce_current_call", default=None)
+
+
+def current_call() -> CurrentCall:
+    """The call that the cached function around this line is answering.
+
+    It is known in the function itself, in what that calls or awaits, and in tasks and
+    ``asyncio.to_thread`` that it starts.
+
+    Raises:
+        RuntimeError: no cached function is running here.
+    """
+    call = _current.get()
+    if call is None:
+        raise RuntimeError(
+            "current_call() knows of no cached function that is running here; call it inside of one "
+            "(the verb uncached(...) runs the function without a cache)"
+        )
+    return call
+
+
+def enter(call: CurrentCall) -> Token[CurrentCall | None]:
+    """Have ``current_call`` know of a call from here on."""
+    return _current.set(call)
+
+
+def leave(token: Token[CurrentCall | None]) -> None:
+    """Have it know what it knew before."""
+    with contextlib.suppress(ValueError):  # a coroutine that was left behind is closed anywhere
+        _current.reset(token)

@@ -1,0 +1,358 @@
+"""What a call of a generator function does: replay a recording, or run the function and record it.
+
+As in ``flow`` the logic is a generator of steps and does nothing itself. Three steps are about the function's
+own generator (``Open``, ``Resume``, ``Close``), one about the caller (``Emit``); two thin drivers carry them
+out. Who produces (``_run``), what is kept of it (``recording.Log``) and who reads (``_replay``) know nothing
+of each other.
+"""
+
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Generator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+from askonce._types import Entry, Recording
+from askonce.backends.engine import Fence
+from askonce.engine import drivers, flow, record
+from askonce.engine.call import Call
+from askonce.engine.flow import Wrapped
+from askonce.engine.function import Function
+from askonce.engine.record import CurrentCall
+from askonce.engine.recording import Log
+from askonce.freshness import Verdict
+from askonce.signature import Arguments
+
+
+@dataclass(slots=True, eq=False)
+class Open:
+    """Call the function; answers its generator, of which nothing has run."""
+
+    function: Function
+    arguments: Arguments
+
+
+class Reply(NamedTuple):
+    """What a caller does with an item: mostly nothing, it comes back for the next."""
+
+    sent: Any = None
+    thrown: BaseException | None = None
+
+
+class Ended(NamedTuple):
+    """The natural end of a generator."""
+
+    result: Any = None
+
+
+@dataclass(slots=True, eq=False)
+class Resume:
+    """Let a generator run on; answers its next item or ``Ended``, raises what it raises."""
+
+    source: Any
+    reply: Reply
+    record: CurrentCall
+
+
+@dataclass(slots=True, eq=False)
+class Close:
+    """Close a generator; its cleaning up is waited for."""
+
+    source: Any
+
+
+@dataclass(slots=True, eq=False)
+class Emit:
+    """Give the caller an item; answers its ``Reply`` once it has one."""
+
+    item: Any
+
+
+Play = Generator[Any, Any, Any]
+"""Steps of this module and of ``flow``."""
+
+
+def play(call: Call) -> Play:
+    """Replay what is stored, or run the function and store what it yields."""
+    if not call.store.enabled or call.way == "bypass":
+        return (yield from _unrecorded(call))
+    if call.way == "only_if_cached":
+        return (yield from _replay((yield from flow._stored(call))))
+    if call.demand is not None and call.demand.first(call.store, call.key):
+        call.store.break_fences(call.key)
+        return (yield from _fresh(call, anew=True))
+    what, entry = call.survey()
+    if entry is None or what is Verdict.TRY:
+        return (yield from _fresh(call, anew=False))
+    if what is Verdict.REFRESH:
+        yield from flow.revalidate(call, entry)
+    return (yield from _replay(call.hit(entry)))
+
+
+def _unrecorded(call: Call) -> Play:
+    """Run the function as if there were no cache."""
+    call.function.figures.computed += 1
+    talk = _Talk(CurrentCall((), call.function.operation))
+    try:
+        return (yield from _run(call, talk))
+    finally:
+        talk.record.end()
+
+
+def _fresh(call: Call, *, anew: bool) -> Play:
+    """Record, or replay what stands in for that."""
+    fence = call.open_fence()
+    try:
+        outcome = None if anew else (yield from _found_behind(call, fence))
+        if outcome is None:
+            outcome = yield from _recorded(call, fence)
+    finally:
+        call.store.close_fence(fence)
+    if isinstance(outcome, Entry):
+        return (yield from _replay(call.hit(outcome)))
+    return outcome.result
+
+
+def _found_behind(call: Call, fence: Fence) -> Generator[Any, Any, Entry | None]:
+    """What the tier behind memory has, unless its age, which nobody knows, matters."""
+    if call.store.remote is None or (call.demand is not None and call.demand.max_age is not None):
+        return None
+    return (yield from flow._read(call.store, fence, call.key))
+
+
+def _recorded(call: Call, fence: Fence) -> Generator[Any, Any, Entry | Ended]:
+    """Run the function and store what it yields, if nothing is in the way of that.
+
+    Answers an entry where the function failed before there was an item and the entry stands in.
+    """
+    figures = call.function.figures
+    figures.computed += 1
+    log = cast("Function", call.function).log()
+    talk = _Talk(CurrentCall((call.key,), call.function.operation), log)
+    try:
+        result = yield from _run(call, talk)
+    except Exception as error:
+        if not talk.failed:  # the caller left, or got back what it has thrown
+            raise
+        figures.errors += 1
+        yield from flow._note_failure(call, fence, error)
+        stale = None if talk.begun else call.fallback()
+        if stale is None:
+            raise
+        return stale
+    finally:
+        talk.record.end()
+    if log.open:
+        yield from flow.keep(call, fence, log.recording(), talk.record, talk.cost)
+    return Ended(result)
+
+
+@dataclass(slots=True, eq=False)
+class _Talk:
+    """What a function and its caller had to say to each other.
+
+    Attributes:
+        record: what the function says of its own answer.
+        log: its items; ``None`` where nobody wants to know.
+        begun: whether there was an item.
+        failed: whether it raised, without having been asked to.
+        cost: seconds that it took, those between the items not counted.
+    """
+
+    record: CurrentCall
+    log: Log | None = None
+    begun: bool = False
+    failed: bool = False
+    cost: float = 0.0
+
+
+def _run(call: Call, talk: _Talk) -> Play:
+    """Have the function produce, item by item; a caller that interferes makes it nobody else's."""
+    source = yield Open(cast("Function", call.function), call.arguments)
+    reply = Reply()
+    while True:
+        started = call.now
+        try:
+            outcome = yield Resume(source, reply, talk.record)
+            _write_down(outcome, talk.log)
+        except Exception:
+            talk.failed = reply.thrown is None
+            yield Close(source)  # it may be the log that objects
+            raise
+        talk.cost += call.now - started
+        if isinstance(outcome, Ended):
+            return outcome.result
+        talk.begun = True
+        reply = yield Emit(outcome)
+        if talk.log is not None and (reply.sent is not None or reply.thrown is not None):
+            talk.log.give_up()
+        if isinstance(reply.thrown, GeneratorExit):
+            yield Close(source)
+            raise Wrapped(reply.thrown)
+
+
+def _write_down(outcome: Any, log: Log | None) -> None:
+    if log is None or not log.open:
+        return
+    if isinstance(outcome, Ended):
+        log.end(outcome.result)
+    else:
+        log.add(outcome)
+
+
+def _replay(recording: Recording) -> Play:
+    """Yield what was yielded. Nothing can be said to that."""
+    for item in recording.items:
+        reply = yield Emit(item)
+        if isinstance(reply.thrown, (StopIteration, GeneratorExit)):
+            raise Wrapped(reply.thrown)
+        if reply.thrown is not None:
+            raise reply.thrown
+        if reply.sent is not None:
+            raise TypeError(_DEAF)
+    return recording.result
+
+
+_DEAF = (
+    "these items come from the cache, and no generator is there to be sent anything; "
+    "iterate over uncached(...) where something is sent"
+)
+
+
+# --- the drivers
+
+
+class AsyncRun:
+    """Carries a play out in a task, from one item to the next; see ``streampath.Run``."""
+
+    __slots__ = ("_begun", "_play", "item", "sent", "thrown")
+
+    def __init__(self, play: Play) -> None:
+        self._play = play
+        self._begun = False
+        self.item: Any = None
+        self.sent: Any = None
+        self.thrown: BaseException | None = None
+
+    async def goes_on(self) -> bool:
+        """Get the next item; ``False`` at the end. Raises what the caller is to see."""
+        outcome: Any = self._reply()
+        error: BaseException | None = None
+        try:
+            while True:
+                step = self._play.send(outcome) if error is None else self._play.throw(error)
+                if isinstance(step, Emit):
+                    self.item = step.item
+                    return True
+                outcome = error = None
+                try:
+                    outcome = await _carry_out(step)
+                except (StopIteration, GeneratorExit) as raised:
+                    error = Wrapped(raised)
+                except BaseException as raised:  # noqa: BLE001  the play decides what it means
+                    error = raised
+        except StopIteration:
+            return False
+        except Wrapped as wrapped:
+            own = wrapped.error
+        finally:
+            del error  # it knows this frame
+        raise own
+
+    def _reply(self) -> Reply | None:
+        """What the caller says to the last item; a play that has not begun is told nothing."""
+        reply = Reply(self.sent, self.thrown) if self._begun else None
+        self._begun = True
+        self.item = self.sent = self.thrown = None
+        return reply
+
+
+def run(play: Play) -> Generator[Any, Any, Any]:
+    """Carry a play out in a thread."""
+    outcome: Any = None
+    error: BaseException | None = None
+    try:
+        while True:
+            step = play.send(outcome) if error is None else play.throw(error)
+            outcome = error = None
+            try:
+                outcome = (yield from _emit(step)) if isinstance(step, Emit) else _carry_out_blocking(step)
+            except (StopIteration, GeneratorExit) as raised:
+                error = Wrapped(raised)
+            except BaseException as raised:  # noqa: BLE001  the play decides what it means
+                error = raised
+    except StopIteration as end:
+        return end.value
+    except Wrapped as wrapped:
+        own = wrapped.error
+    finally:
+        del error  # it knows this frame
+    raise own
+
+
+def _emit(step: Emit) -> Generator[Any, Any, Reply]:
+    try:
+        return Reply(sent=(yield step.item))
+    except BaseException as thrown:  # noqa: BLE001  the play decides what it means
+        return Reply(thrown=thrown)
+
+
+async def _carry_out(step: Any) -> Any:
+    match step:
+        case Resume(source, reply, current):
+            token = record.enter(current)
+            try:
+                return await _resume(source, reply)
+            finally:
+                record.leave(token)
+        case Open(function, arguments):
+            return function.begin(arguments)
+        case Close(source):
+            return await source.aclose()
+        case _:
+            return await drivers._carry_out(step)
+
+
+async def _resume(source: AsyncGenerator[Any, Any], reply: Reply) -> Any:
+    try:
+        if reply.thrown is not None:
+            return await source.athrow(reply.thrown)
+        return await _unseen(source, reply.sent)
+    except StopAsyncIteration:
+        return Ended()
+
+
+def _unseen(source: AsyncGenerator[Any, Any], sent: Any) -> Awaitable[Any]:
+    """Let a generator run on, of which the event loop does not know.
+
+    It knows of the wrapper, which closes what it wraps. A loop that ends would close both at once, and the
+    wrapper would find its generator running already.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return source.asend(sent)  # the first one asks for the hooks
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+
+
+def _carry_out_blocking(step: Any) -> Any:
+    match step:
+        case Resume(source, reply, current):
+            token = record.enter(current)
+            try:
+                return _resume_blocking(source, reply)
+            finally:
+                record.leave(token)
+        case Open(function, arguments):
+            return function.begin(arguments)
+        case Close(source):
+            return source.close()
+        case _:
+            return drivers._carry_out_blocking(step)
+
+
+def _resume_blocking(source: Generator[Any, Any, Any], reply: Reply) -> Any:
+    try:
+        return source.send(reply.sent) if reply.thrown is None else source.throw(reply.thrown)
+    except StopIteration as end:
+        return Ended(end.value)
