@@ -294,18 +294,20 @@ class CachedDecorator(Protocol):
         self, function: Callable[P, Coroutine[Any, Any, R]], /
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
-    def __call__(
+    def __call__(  # type: ignore[overload-overlap]
         self, function: Callable[P, AsyncGenerator[T, S]], /
     ) -> AsyncStreamFunction[P, AsyncGenerator[T, S], T]: ...
     @overload
-    def __call__(
+    def __call__(  # type: ignore[overload-overlap]
         self, function: Callable[P, AsyncIterator[T]], /
     ) -> AsyncStreamFunction[P, AsyncIterator[T], T]: ...
     @overload
-    def __call__(
+    def __call__(  # type: ignore[overload-overlap]
         self, function: Callable[P, Generator[T, S, R]], /
     ) -> StreamFunction[P, Generator[T, S, R], T]: ...
     @overload
-    def __call__(self, function: Callable[P, Iterator[T]], /) -> StreamFunction[P, Iterator[T], T]: ...
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[P, Iterator[T]], /
+    ) -> StreamFunction[P, Iterator[T], T]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> CachedFunction[P, R]: ...

@@ -102,14 +102,13 @@ def _fresh(call: Call, *, anew: bool) -> Play:
     """Record, or replay what stands in for that."""
     fence = call.open_fence()
     try:
-        outcome = None if anew else (yield from _found_behind(call, fence))
-        if outcome is None:
-            outcome = yield from _recorded(call, fence)
+        entry = None if anew else (yield from _found_behind(call, fence))
+        outcome = entry or (yield from _recorded(call, fence))
     finally:
         call.store.close_fence(fence)
-    if isinstance(outcome, Entry):
-        return (yield from _replay(call.hit(outcome)))
-    return outcome.result
+    if isinstance(outcome, Ended):
+        return outcome.result
+    return (yield from _replay(call.hit(outcome)))
 
 
 def _found_behind(call: Call, fence: Fence) -> Generator[Any, Any, Entry | None]:
