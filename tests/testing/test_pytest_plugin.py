@@ -1,19 +1,15 @@
 """The fixtures, in test suites of users."""
 
-import importlib.metadata
 import subprocess
 import sys
 
 import pytest
+from plugin import OPTIONS, PLUGIN
 
 from askonce import InMemoryCache, set_default_cache
 from askonce.engine.registry import registry
 
 pytest_plugins = ["pytester"]
-
-PLUGIN = "askonce.pytest_plugin"
-REGISTERED = any(point.value == PLUGIN for point in importlib.metadata.entry_points(group="pytest11"))
-OPTIONS = () if REGISTERED else ("-p", PLUGIN)
 
 PROGRAM = """
     from askonce import InMemoryCache, cached, register_cache
@@ -76,8 +72,6 @@ def test_every_test_begins_with_an_empty_cache(suite):
 def test_a_test_without_the_fixture_sees_the_caches_of_the_program(suite):
     """Before and after one with it, also where that one fails."""
     suite(
-        "-p",
-        "no:randomly",
         test_it="""
         import program
 

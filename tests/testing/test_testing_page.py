@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_pytest_plugin import OPTIONS
+from plugin import OPTIONS
 
 pytest_plugins = ["pytester"]
 
