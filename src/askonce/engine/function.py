@@ -90,7 +90,7 @@ class Function:
         self._ask = ask[self.kind]
         # No method: a function that calls itself spends a frame less at each level.
         self.begin: Callable[[Arguments], Any] = functools.partial(self.signature.apply, wrapped)
-        self.invoke = self.begin
+        self.invoke: Callable[[Arguments], Any] = self.begin
         if is_generator(self.kind):
             check_for_generator(options, self.label)
             self.invoke = Runner(self.label, self.begin, self.log).to_the_end(self.kind)
@@ -244,9 +244,10 @@ class Function:
         return Call(self, store, self.keys.key(arguments) if store.enabled else "", arguments)
 
     def _demanding(self, demand: Demand, arguments: Arguments) -> Call:
-        """A call of which a context asks something: what bypasses the cache needs no key."""
-        key = "" if demand.way == "bypass" else self.keys.key(arguments)
-        return Call(self, self.store(), key, arguments, demand)
+        """A call of which a context asks something; one that does not look into the cache needs no key."""
+        store = self.store()
+        looks = demand.way == "only_if_cached" or (store.enabled and demand.way != "bypass")
+        return Call(self, store, self.keys.key(arguments) if looks else "", arguments, demand)
 
     def admit(self, store: EngineStore, entry: Entry, arguments: Arguments) -> None:
         """Let the next call with these arguments find the entry in the index, if it is safe."""

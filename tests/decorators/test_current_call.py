@@ -1,0 +1,333 @@
+"""What a cached function says about its own answer while it runs."""
+
+import asyncio
+import contextvars
+import threading
+from datetime import timedelta
+
+import pytest
+from callkit import Body
+
+from askonce import FOREVER, MISS, ConfigurationError, cached
+from askonce.engine.modes import bypass, refreshing
+from askonce.engine.record import current_call
+
+
+@pytest.fixture
+def saying(form, cache):
+    """Decorate a function that says something of its answer and answers how often it ran."""
+
+    def saying(say, **options):
+        runs = []
+
+        def ask(value):
+            runs.append(value)
+            say(current_call())
+            return len(runs)
+
+        return form.cached(ask, cache=cache, **options)
+
+    return saying
+
+
+# --- what it knows
+
+
+def test_it_knows_the_key_and_the_operation(saying):
+    seen = []
+    ask = saying(lambda call: seen.append((call.key, call.keys, call.operation)), operation="summarize")
+    ask(1), ask(2)
+    assert seen == [(str(ask.key(value)), (str(ask.key(value)),), "summarize") for value in (1, 2)]
+
+
+def test_a_function_without_an_operation_has_none(saying):
+    seen = []
+    saying(lambda call: seen.append(call.operation))(1)
+    assert seen == [None]
+
+
+def test_what_the_function_calls_and_begins_knows_it_too(cache):
+    async def key():
+        return current_call().key
+
+    @cached(cache=cache)
+    async def ask(value):
+        in_thread = await asyncio.to_thread(lambda: current_call().key)
+        return [await key(), await asyncio.create_task(key()), in_thread]
+
+    assert asyncio.run(ask(1)) == [str(ask.key(1))] * 3
+
+
+def test_a_cached_function_inside_another_is_a_call_of_its_own(form, cache):
+    seen = []
+    inner = cached(cache=cache, name="inner")(form.function(lambda value: seen.append(current_call().key)))
+
+    async def awaiting(value):
+        seen.append(current_call().key)
+        await inner(value)
+        seen.append(current_call().key)
+
+    def calling(value):
+        seen.append(current_call().key)
+        inner(value)
+        seen.append(current_call().key)
+
+    outer = cached(cache=cache, name="outer")(awaiting if form.kind == "async" else calling)
+    form.run(outer(1))
+    mine, its = (str(function.key(1)) for function in (outer, inner))
+    assert seen == [mine, its, mine]
+
+
+def test_concurrent_calls_know_their_own(cache):
+    async def main():
+        both = asyncio.Barrier(3)
+
+        @cached(cache=cache)
+        async def ask(value):
+            await both.wait()
+            return current_call().key
+
+        return await asyncio.gather(*(ask(value) for value in range(3))), [str(ask.key(n)) for n in range(3)]
+
+    answers, keys = asyncio.run(main())
+    assert answers == keys
+    assert len(set(keys)) == 3
+
+
+# --- what it says
+
+
+def test_the_answer_lives_as_long_as_it_says(saying, clock):
+    ask = saying(lambda call: call.set_ttl(5), ttl=50)
+    assert [ask(1), ask(1)] == [1, 1]
+    clock.advance(4.5)
+    assert ask(1) == 1
+    clock.advance(0.5)
+    assert [ask(1), ask(1)] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("ttl", "seconds"),
+    [("2m", 120), (timedelta(hours=1), 3600), (0.5, 0.5), (FOREVER, FOREVER)],
+    ids=["text", "timedelta", "number", "forever"],
+)
+def test_a_time_to_live_is_said_as_everywhere(saying, cache, ttl, seconds):
+    ask = saying(lambda call: call.set_ttl(ttl))
+    ask(1)
+    assert cache.sync.get_ttl(ask.key(1)) == seconds
+
+
+@pytest.mark.parametrize("ttl", [0, -1, -0.5, 0.0])
+def test_no_time_to_live_is_not_stored(saying, ttl):
+    ask = saying(lambda call: call.set_ttl(ttl))
+    assert [ask(1), ask(1)] == [1, 2]
+    assert ask.peek(1) is MISS
+
+
+@pytest.mark.parametrize("ttl", [float("nan"), "soon", None, [], True])
+def test_what_is_no_time_is_refused_inside_the_function(saying, ttl):
+    with pytest.raises(ConfigurationError, match="set_ttl"):
+        saying(lambda call: call.set_ttl(ttl))(1)
+
+
+def test_what_was_said_last_counts(saying, cache):
+    ask = saying(lambda call: (call.set_ttl(5), call.set_ttl(7)))
+    ask(1)
+    assert cache.sync.get_ttl(ask.key(1)) == 7
+
+
+def test_what_it_says_goes_before_a_rule_of_the_decorator(saying, cache):
+    ask = saying(lambda call: call.set_ttl(5), ttl=lambda answer: 50)
+    ask(1)
+    assert cache.sync.get_ttl(ask.key(1)) == 5
+
+
+def test_an_answer_that_is_declined_is_returned_and_not_stored(saying):
+    ask = saying(lambda call: call.skip_store())
+    assert [ask(1), ask(1)] == [1, 2]
+    assert ask.figures()[-1] == 0
+
+
+def test_all_who_wait_get_an_answer_that_is_declined(cache):
+    runs = []
+
+    async def main():
+        go = asyncio.Event()
+
+        @cached(cache=cache)
+        async def ask(value):
+            runs.append(value)
+            current_call().skip_store()
+            await go.wait()
+            return len(runs)
+
+        tasks = [asyncio.create_task(ask(1)) for _ in range(3)]
+        while not runs:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        go.set()
+        return await asyncio.gather(*tasks), await ask(1)
+
+    assert asyncio.run(main()) == ([1, 1, 1], 2)
+
+
+def test_what_one_call_says_is_nothing_to_the_next(form, cache):
+    """Nor to another key of the same function."""
+
+    def ask(value):
+        if value == 1:
+            current_call().skip_store()
+        return value
+
+    ask = form.cached(ask, cache=cache)
+    ask(1), ask(2)
+    assert (ask.peek(1), ask.peek(2)) == (MISS, 2)
+
+
+def test_tags_that_it_adds_invalidate_the_answer(saying, cache):
+    ask = saying(lambda call: call.add_tags("users", "user:5"), tags=["own"])
+    for tag in ("users", "user:5", "own"):
+        before = ask(1)
+        assert ask(1) == before
+        cache.sync.invalidate_tags(tag)
+        assert ask(1) == before + 1
+    cache.sync.invalidate_tags("others")
+    assert ask(1) == before + 1
+
+
+def test_tags_add_up(saying):
+    ask = saying(lambda call: (call.add_tags("a"), call.add_tags("b", "a")))
+    ask(1)
+    assert set(ask.explain(1).tags) == {"a", "b"}
+
+
+@pytest.mark.parametrize("tag", [5, None, b"users"])
+def test_a_tag_that_is_no_text_is_refused_inside_the_function(saying, tag):
+    with pytest.raises(TypeError):
+        saying(lambda call: call.add_tags(tag))(1)
+
+
+def test_an_invalidation_before_a_tag_was_added_counts(saying, cache):
+    """The call was under way: what it read may be what was invalidated."""
+    ask = saying(lambda call: (cache.sync.invalidate_tags("users"), call.add_tags("users")))
+    assert [ask(1), ask(1)] == [1, 2]
+
+
+def test_an_invalidation_after_a_tag_was_added_counts(saying, cache):
+    ask = saying(lambda call: (call.add_tags("users"), cache.sync.invalidate_tags("users")))
+    assert [ask(1), ask(1)] == [1, 2]
+
+
+def test_refresh_and_a_refreshing_context_hear_it_too(saying, cache):
+    ask = saying(lambda call: call.set_ttl(5), ttl=50)
+    ask.refresh(1)
+    assert cache.sync.get_ttl(ask.key(1)) == 5
+    cache.sync.set(ask.key(1), 0, 50)
+    with refreshing():
+        ask(1)
+    assert cache.sync.get_ttl(ask.key(1)) == 5
+
+
+def test_a_call_that_joins_nobody_hears_it_too(saying, cache):
+    ask = saying(lambda call: call.set_ttl(5), single_flight=None)
+    ask(1)
+    assert cache.sync.get_ttl(ask.key(1)) == 5
+
+
+# --- where there is none
+
+
+def test_outside_of_cached_functions_there_is_none():
+    with pytest.raises(RuntimeError, match="inside"):
+        current_call()
+
+
+def test_after_the_function_there_is_none(form, saying):
+    saying(lambda call: None)(1)
+
+    def ask():
+        return current_call()
+
+    with pytest.raises(RuntimeError, match="no cached function"):
+        form.run(form.function(ask)())
+
+
+def test_an_uncached_run_has_none(form, cache):
+    ask = form.cached(lambda value: current_call(), cache=cache)
+    with pytest.raises(RuntimeError, match="uncached"):
+        ask.uncached(1)
+
+
+def test_after_a_function_that_raised_there_is_none(form, cache):
+    ask = form.cached(Body(KeyError()).plain(), cache=cache)
+    with pytest.raises(KeyError):
+        ask(1)
+    with pytest.raises(RuntimeError):
+        current_call()
+
+
+def test_a_call_that_bypasses_the_cache_has_no_key(saying):
+    """What else it says is heard by nobody, and is no error: the function need not know."""
+    seen = []
+
+    def say(call):
+        call.set_ttl(5), call.add_tags("a"), call.skip_store()
+        seen.append(call.keys)
+        with pytest.raises(RuntimeError, match="no key"):
+            call.key  # noqa: B018
+
+    with bypass():
+        assert saying(say)(1) == 1
+    assert seen == [()]
+
+
+@pytest.mark.parametrize(
+    "say",
+    [lambda call: call.set_ttl(5), lambda call: call.add_tags("a"), lambda call: call.skip_store()],
+    ids=["set_ttl", "add_tags", "skip_store"],
+)
+def test_once_the_call_has_been_answered_it_is_too_late(saying, say):
+    kept = []
+    ask = saying(kept.append)
+    ask(1)
+    with pytest.raises(RuntimeError, match="before the function returns"):
+        say(kept[0])
+    assert kept[0].key == str(ask.key(1))
+
+
+def test_a_task_that_outlives_the_call_is_told_so(cache):
+    async def main():
+        over, tasks = asyncio.Event(), []
+
+        async def late():
+            await over.wait()
+            current_call().set_ttl(5)
+
+        @cached(cache=cache)
+        async def ask(value):
+            tasks.append(asyncio.create_task(late()))
+            return value
+
+        await ask(1)
+        over.set()
+        with pytest.raises(RuntimeError, match="before the function returns"):
+            await tasks[0]
+
+    asyncio.run(main())
+
+
+def test_another_thread_has_none(form, cache):
+    seen = []
+
+    def elsewhere():
+        with pytest.raises(RuntimeError):
+            current_call()
+        seen.append(True)
+
+    def ask(value):
+        thread = threading.Thread(target=contextvars.Context().run, args=(elsewhere,))
+        thread.start()
+        thread.join()
+
+    form.cached(ask, cache=cache)(1)
+    assert seen == [True]
