@@ -26,14 +26,14 @@ from askonce._protocols import (
 )
 from askonce._types import Ttl
 from askonce.backends.interface import CacheInterface
-from askonce.engine import flow, streams
+from askonce.engine import batch, flow, streams
 from askonce.engine.call import Call
 from askonce.engine.drivers import drive, drive_blocking
 from askonce.engine.function import Drive, Flow, Function
 from askonce.engine.naming import identity_of
 from askonce.engine.options import Options, check_text_or_number
 from askonce.methods import CachedCallable, CachedMethod, cached_method
-from askonce.signature import Kind, describe, parameters_of
+from askonce.signature import Kind, describe, kind_of, parameters_of
 from askonce.verbs import VERBS, AsyncVerbs, SyncVerbs, verbs_of
 
 P = ParamSpec("P")
@@ -274,7 +274,7 @@ def _decorate_function(
         identity=identity,
         instance=instance,
         method=method,
-        ask=_ASK,
+        ask=batch.serve if options.each is not None else _ASK[kind_of(target)],
         drive=_DRIVE,
         clock=time.monotonic,
     )

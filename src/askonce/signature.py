@@ -106,11 +106,6 @@ def is_generator(kind: Kind) -> bool:
     return kind in ("async generator", "generator")
 
 
-def is_awaited(kind: Kind) -> bool:
-    """Whether what belongs to a function of a kind, its verbs for example, is awaited."""
-    return kind in ("async", "async generator")
-
-
 def check_accepts(rule: Callable[..., Any], signature: Signature, option: str) -> None:
     """Refuse a rule that cannot take the arguments of a function.
 

@@ -46,6 +46,13 @@ def parse_age(value: object, what: str = "age") -> float:
     return seconds
 
 
+def says_no_store(value: object) -> bool:
+    """Whether a time that was found out in a call says that there is nothing to keep: 0 or less."""
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    return isinstance(value, int | float) and not isinstance(value, bool) and value <= 0
+
+
 def _seconds(value: object, what: str, forms: str = _FORMS) -> float:
     if isinstance(value, timedelta):
         return value.total_seconds()

@@ -9,8 +9,9 @@ from typing import Any, Final, cast
 
 from askonce._types import MISS, Recording
 from askonce.backends.engine import Sight
-from askonce.engine import flow
+from askonce.engine import batch, flow
 from askonce.engine.drivers import drive, drive_blocking, is_being_cancelled
+from askonce.engine.each import single
 from askonce.engine.function import Function
 from askonce.engine.recording import BOUNDS, written
 from askonce.exceptions import ConfigurationError
@@ -33,10 +34,11 @@ class _Verbs:
         self._function = function
         self._call = call
         self._bound = bound
+        self._flows: Any = flow if function.options.each is None else batch
 
     def key(self, /, *args: Any, **kwargs: Any) -> str:
         """The key of a call. It holds no text of any argument."""
-        return self._function.keys.key(self._bind(args, kwargs))
+        return self._function.keys.key(self._single(self._bind(args, kwargs)))
 
     def cache_info(self) -> CacheInfo:
         """What happened to the function so far, in this process."""
@@ -57,8 +59,13 @@ class _Verbs:
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         return self._function.signature.bind(*self._bound, *args, **kwargs)
 
+    def _single(self, arguments: Arguments) -> Arguments:
+        """The arguments of a call that has one key."""
+        return arguments if self._function.options.each is None else single(self._function, arguments)
+
     def _explanation(self, arguments: Arguments, sight: Sight) -> Explanation:
         keys = self._function.keys
+        arguments = self._single(arguments)
         parts = {
             name: f"{_described(value)}, {keys.digest(encoded)[:12]}"
             for name, (value, encoded) in keys.parts(arguments).items()
@@ -89,7 +96,7 @@ class AsyncVerbs(_Verbs):
 
     async def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         """Drop the answer of a call and whatever is being computed for it; whether one was stored."""
-        dropped: bool = await drive(flow.invalidate(self._function, self._bind(args, kwargs)))
+        dropped: bool = await drive(self._flows.invalidate(self._function, self._bind(args, kwargs)))
         return dropped
 
     async def invalidate_all(self) -> None:
@@ -101,21 +108,21 @@ class AsyncVerbs(_Verbs):
 
         What was stored stays until then, and for good where the function raises.
         """
-        return await drive(flow.refresh(self._function, self._bind(args, kwargs)))
+        return await drive(self._flows.refresh(self._function, self._bind(args, kwargs)))
 
     async def peek(self, /, *args: Any, **kwargs: Any) -> Any:
         """The stored answer of a call, or ``MISS``. The function is never run."""
-        return await drive(flow.peek(self._function, self._bind(args, kwargs)))
+        return await drive(self._flows.peek(self._function, self._bind(args, kwargs)))
 
     async def store(self, value: Any, /, *args: Any, **kwargs: Any) -> bool:
         """Store a value as the answer of a call; whether it was stored."""
-        stored: bool = await drive(flow.put(self._function, value, self._bind(args, kwargs)))
+        stored: bool = await drive(self._flows.put(self._function, value, self._bind(args, kwargs)))
         return stored
 
     async def explain(self, /, *args: Any, **kwargs: Any) -> Explanation:
         """Why a call would hit or miss."""
         arguments = self._bind(args, kwargs)
-        return self._explanation(arguments, await drive(flow.sight(self._function, arguments)))
+        return self._explanation(arguments, await drive(self._flows.sight(self._function, arguments)))
 
     async def warm(
         self, calls: Iterable[WarmCall], concurrency: int = 8, *, progress: Progress | None = None
@@ -161,7 +168,7 @@ class SyncVerbs(_Verbs):
 
     def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         """Drop the answer of a call and whatever is being computed for it; whether one was stored."""
-        dropped: bool = drive_blocking(flow.invalidate(self._function, self._bind(args, kwargs)))
+        dropped: bool = drive_blocking(self._flows.invalidate(self._function, self._bind(args, kwargs)))
         return dropped
 
     def invalidate_all(self) -> None:
@@ -173,21 +180,21 @@ class SyncVerbs(_Verbs):
 
         What was stored stays until then, and for good where the function raises.
         """
-        return drive_blocking(flow.refresh(self._function, self._bind(args, kwargs)))
+        return drive_blocking(self._flows.refresh(self._function, self._bind(args, kwargs)))
 
     def peek(self, /, *args: Any, **kwargs: Any) -> Any:
         """The stored answer of a call, or ``MISS``. The function is never run."""
-        return drive_blocking(flow.peek(self._function, self._bind(args, kwargs)))
+        return drive_blocking(self._flows.peek(self._function, self._bind(args, kwargs)))
 
     def store(self, value: Any, /, *args: Any, **kwargs: Any) -> bool:
         """Store a value as the answer of a call; whether it was stored."""
-        stored: bool = drive_blocking(flow.put(self._function, value, self._bind(args, kwargs)))
+        stored: bool = drive_blocking(self._flows.put(self._function, value, self._bind(args, kwargs)))
         return stored
 
     def explain(self, /, *args: Any, **kwargs: Any) -> Explanation:
         """Why a call would hit or miss."""
         arguments = self._bind(args, kwargs)
-        return self._explanation(arguments, drive_blocking(flow.sight(self._function, arguments)))
+        return self._explanation(arguments, drive_blocking(self._flows.sight(self._function, arguments)))
 
     def warm(
         self, calls: Iterable[WarmCall], concurrency: int = 8, *, progress: Progress | None = None

@@ -5,13 +5,21 @@ import decimal
 import enum
 import itertools
 import uuid
+import weakref
 
 import numpy as np
 import pytest
 
 from askonce import InMemoryCache, cached
+from askonce.engine import modes
 from askonce.keys import TEXT_HASH_THRESHOLD
 from askonce.testing import ManualClock
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["no-context-yet", "after-a-context"])
+def knows_contexts(request, monkeypatch):
+    """All of this in a process that has entered no context, and in one that has."""
+    monkeypatch.setattr(modes, "_minders", None if request.param else weakref.WeakSet())
 
 
 class Number(enum.IntEnum):

@@ -68,3 +68,30 @@ class Shelf:
     @cached
     def title(book):
         return book.title()
+
+
+class Numbers:
+    """A cached generator, of either kind."""
+
+    def __init__(self, *, awaited, **options):
+        @cached(**options)
+        def count(end):
+            yield from range(end)
+
+        @cached(**options)
+        async def count_awaited(end):
+            for number in range(end):
+                yield number
+
+        self.cached = count_awaited if awaited else count
+        self.all = self._all_awaited if awaited else lambda end: list(count(end))
+
+    def _all_awaited(self, end):
+        async def main():
+            return [number async for number in self.cached(end)]
+
+        return asyncio.run(main())
+
+    def refresh(self, end):
+        """The verb."""
+        return Kind.run(self, self.cached.refresh, end)

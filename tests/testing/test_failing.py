@@ -5,7 +5,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kinds import Kind, Shelf
+from kinds import Kind, Numbers, Shelf
 
 from askonce import MISS, InMemoryCache, cached
 from askonce.testing import assert_computed, failing, fresh_cache
@@ -152,6 +152,33 @@ def test_a_method_fails_on_every_instance():
     with failing(shelf.find, ConnectionError), pytest.raises(ConnectionError):
         Shelf("b").find("new")
     assert shelf.find("new") == "a/new"
+
+
+@pytest.mark.parametrize("awaited", [True, False])
+def test_a_generator_fails_instead_of_its_first_item(awaited):
+    """As often as said, and its verbs with it."""
+    count = Numbers(awaited=awaited)
+    with failing(count.cached, ConnectionError, times=3) as forced:
+        for run in (count.all, count.all, count.refresh):
+            with pytest.raises(ConnectionError):
+                run(2)
+        assert count.all(2) == [0, 1]
+    assert forced.count == 3
+    with failing(count.cached, ConnectionError):
+        assert count.all(2) == [0, 1]
+
+
+def test_a_stale_answer_stands_in_for_a_forced_failure(kind, cache, clock):
+    """That is what failures are forced for; the next try comes after a while."""
+    double, ran = kind.double(ttl=60, stale_if_error=600)
+    kind.run(double, 1)
+    clock.advance(61)
+    with failing(double, ConnectionError) as forced:
+        assert kind.run(double, 1) == kind.run(double, 1) == 2
+        assert forced.count == 1
+        clock.advance(600)
+        fails(kind, double, 1)
+    assert ran == [1]
 
 
 def test_another_function_does_not_fail(kind):

@@ -5,10 +5,10 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kinds import Kind, Shelf
+from kinds import Kind, Numbers, Shelf
 
-from askonce import InMemoryCache, cached
-from askonce.testing import assert_computed, assert_hit, failing, fresh_cache
+from askonce import InMemoryCache, bypass, cached
+from askonce.testing import assert_computed, assert_hit, failing, fresh_cache, settle_blocking
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -44,7 +44,7 @@ def test_one_run_among_hits_is_reported_with_its_reason(kind, clock, said):
     kind.run(double, 2)
     text = said(assert_hit(double), lambda: kind.run(double, 2), lambda: kind.run(double, 1))
     assert text.startswith("double: not every call was a hit: 1 hit, 1 run\n")
-    assert re.search(r"before  +0 +3 .*\n  inside +1 +1 ", text)
+    assert re.search(r"before +0 +3 .*\n  inside +1 +1 ", text)
     assert "miss: expired 30.0 s ago" in text
     assert str(double.key(1)) in text
 
@@ -142,6 +142,52 @@ def test_runs_that_raise_count_forced_ones_too(kind, said):
 def _failed(kind, function):
     with pytest.raises(ValueError), failing(function, ValueError):
         kind.run(function, 1)
+
+
+def test_a_stale_answer_is_a_hit_and_its_refresh_a_run_behind(clock, said):
+    """No caller waited; the body ran all the same."""
+    double, _ = Kind("sync").double(ttl=60, stale=600)
+    double(1)
+    clock.advance(61)
+    with assert_computed(double, 1), assert_hit(double):
+        double(1)
+        settle_blocking()
+    clock.advance(61)
+    text = said(assert_computed(double, 0), lambda: double(1), settle_blocking)
+    assert "1 hit, 0 runs, 1 run behind, 1 stale answer" in text
+
+
+def test_a_stale_answer_in_place_of_an_error_is_no_hit(kind, clock, said):
+    """The function was tried, and the caller waited for that."""
+    double, _ = kind.double(ttl=60, stale_if_error=600)
+    kind.run(double, 1)
+    clock.advance(61)
+    with failing(double, ConnectionError):
+        text = said(assert_hit(double), lambda: kind.run(double, 1))
+    assert "0 hits, 1 run, 1 stale answer, 1 error" in text
+
+
+def test_calls_past_the_cache_are_runs(kind, said):
+    """Also those that could have no key."""
+    double, _ = kind.double()
+    with bypass(), assert_computed(double, 2):
+        kind.run(double, 1)
+        kind.run(double, 1)
+    with bypass():
+        assert "0 hits, 1 run" in said(assert_hit(double), lambda: kind.run(double, object()) and None)
+
+
+@pytest.mark.parametrize("awaited", [True, False])
+def test_generators_are_watched_like_others(awaited):
+    """A replay is a hit, a recording a run."""
+    count = Numbers(awaited=awaited)
+    with assert_computed(count.cached, 2):
+        assert count.all(2) == count.all(2) == [0, 1]
+        assert count.all(3) == [0, 1, 2]
+    with assert_hit(count.cached):
+        count.all(2)
+    with pytest.raises(AssertionError, match="0 hits, 1 run"), assert_hit(count.cached):
+        count.all(4)
 
 
 def test_uncached_calls_go_past_the_count(kind):

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from askonce._types import MISS, Ttl
+from askonce.backends.checks import operation_tag
 from askonce.backends.sync import SyncCache
 
 

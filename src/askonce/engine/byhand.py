@@ -47,9 +47,9 @@ class Factory:
         """The answer, unless it can be used only once."""
         return reusable(answer, "the factory of get_or_set")
 
-    def ttl_of(self, answer: Any, store: EngineStore) -> float | None:
+    def ttl_of(self, answer: Any, store: EngineStore, said: float | None = None) -> float | None:
         """How long the answer may live."""
-        return self._ttl
+        return self._ttl if said is None else said
 
     def tags_of(self, arguments: Arguments) -> tuple[str, ...]:
         """None: nobody gave any."""

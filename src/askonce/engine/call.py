@@ -61,8 +61,11 @@ class Source(Protocol):
         """The answer, unless it cannot be given to a second caller."""
         ...
 
-    def ttl_of(self, answer: Any, store: EngineStore) -> float | None:
-        """How long an answer may live, in seconds; ``None`` where it is not to be stored."""
+    def ttl_of(self, answer: Any, store: EngineStore, said: float | None = None) -> float | None:
+        """How long an answer may live, in seconds; ``None`` where it is not to be stored.
+
+        ``said`` is what the function itself gave, which goes before its options.
+        """
         ...
 
     def admit(self, store: EngineStore, entry: Entry, arguments: Arguments) -> None:

@@ -53,6 +53,8 @@ class Launch:
     finish: Callable[[], None]
     """Lands a flight whose work ended without a word."""
     limit: float | None = None
+    others: tuple[Flight, ...] = ()
+    """Flights that the same work lands, before this one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -95,7 +97,7 @@ Flow = Generator[Step, Any, Any]
 def serve(call: Call) -> Flow:
     """Look, join, or lead, until there is an answer."""
     if not call.store.enabled or call.way == "bypass":
-        return (yield from _uncached(call))
+        return (yield from uncached(call))
     if call.way == "only_if_cached":
         return (yield from _stored(call))
     if call.demand is not None and call.demand.first(call.store, call.key):
@@ -119,11 +121,11 @@ def serve(call: Call) -> Flow:
                 return call.stand_in(entry)
         elif led and patient and isinstance(landing.error, asyncio.CancelledError) and landing.retry:
             patient = False  # somebody cancelled the work; once may be chance, twice is its own doing
-        elif _is_for(call, led, landing):
+        elif is_for(call, led, landing):
             return _passenger_value(call, landing, led=led)
 
 
-def _uncached(call: Call) -> Flow:
+def uncached(call: Call) -> Flow:
     """Run the function as if there were no cache."""
     call.function.figures.computed += 1
     record = CurrentCall((), call.function.operation)
@@ -141,7 +143,7 @@ def _stored(call: Call) -> Flow:
     """
     what, entry = call.survey()
     if entry is None and call.store.remote is not None:
-        entry = yield from _peek_remote(call)
+        entry = yield from peek_remote(call)
         what = Verdict.SERVE
     if entry is None or what is Verdict.TRY:
         reason = call.store.sight(call.key).reason or "it is older than the context around the call allows"
@@ -171,29 +173,38 @@ def _replaced(call: Call, entry: Entry) -> Generator[Step, Any, None]:
             current_flight.set(flight)
             yield from _work(call, flight, behind=True)
     finally:
-        _give_up(call, flight)
+        give_up(call, flight)
 
 
 def refresh(function: Function, arguments: Arguments) -> Flow:
     """Run the function whatever is stored, and store what it answers."""
     store = function.store()
     if not store.enabled:
-        return (yield from _uncached(Call(function, store, "", arguments)))
+        return (yield from uncached(Call(function, store, "", arguments)))
     return (yield from _anew(Call(function, store, function.keys.key(arguments), arguments)))
 
 
 def _anew(call: Call) -> Flow:
     """Compute whatever is stored; what is being computed already is out of date."""
+    refuse_own_refresh(call)
+    while True:
+        call.store.break_fences(call.key)
+        landing, led = yield from _fly(call, anew=True)
+        if landing is not None and is_for(call, led, landing):
+            return _passenger_value(call, landing, led=led, falls_back=False)
+
+
+def refuse_own_refresh(call: Call) -> None:
+    """Refuse a computation that would begin itself anew.
+
+    Raises:
+        RecursionError: it is the one that is running here.
+    """
     mine = current_flight.get()
     if mine is not None and mine.landing is None and mine.key == call.key:
         raise RecursionError(
             f"the computation under {call.key!r} refreshes itself without end; call uncached(...)"
         )
-    while True:
-        call.store.break_fences(call.key)
-        landing, led = yield from _fly(call, anew=True)
-        if landing is not None and _is_for(call, led, landing):
-            return _passenger_value(call, landing, led=led, falls_back=False)
 
 
 def peek(function: Function, arguments: Arguments) -> Flow:
@@ -204,14 +215,14 @@ def peek(function: Function, arguments: Arguments) -> Flow:
     call = Call(function, store, function.keys.key(arguments), arguments)
     what, entry = call.survey()
     if entry is None and store.remote is not None:
-        entry = yield from _peek_remote(call)
+        entry = yield from peek_remote(call)
     if entry is None or what is Verdict.TRY:
         return MISS
     value = entry.value
     return MISS if isinstance(value, Failure) else value
 
 
-def _peek_remote(call: Call) -> Generator[Step, Any, Entry | None]:
+def peek_remote(call: Call) -> Generator[Step, Any, Entry | None]:
     """What the tier behind memory has, unless its age, which nobody knows, matters."""
     if call.demand is not None and call.demand.max_age is not None:
         return None
@@ -233,11 +244,11 @@ def put(function: Function, value: Any, arguments: Arguments) -> Flow:
     # A flight of its own: a call that comes meanwhile joins it, and cannot compute beside it.
     flight, _ = yield from _board(call, anew=True)
     try:
-        landing, stored = yield from keep(call, _fence_of(flight), value)
-        _land(call, flight, landing)
+        landing, stored = yield from keep(call, fence_of(flight), value)
+        land(call, flight, landing)
         return stored
     finally:
-        _give_up(call, flight)
+        give_up(call, flight)
         store.flights.disembark(flight)
 
 
@@ -294,7 +305,7 @@ def _fly(
         if landing is None:
             flight.lasts = True
         elif landing.retry:
-            _give_up(call, flight)
+            give_up(call, flight)
     finally:
         call.store.flights.disembark(flight)
     return landing, leads
@@ -314,27 +325,27 @@ def _lead(
     landed = None
     try:
         if not anew:
-            landed = yield from _look_again(call, flight)
+            landed = yield from look_again(call, flight)
     except BaseException:
-        _give_up(call, flight)
+        give_up(call, flight)
         raise
     if landed is not None:
         return landed
     landing: Landing | None = yield Launch(
-        flight, _work(call, flight), lambda: _give_up(call, flight), limit
+        flight, _work(call, flight), lambda: give_up(call, flight), limit
     )
     return landing
 
 
-def _look_again(call: Call, flight: Flight) -> Generator[Step, Any, Landing | None]:
+def look_again(call: Call, flight: Flight) -> Generator[Step, Any, Landing | None]:
     what, entry = call.survey()
     if entry is None and call.store.remote is not None and (call.demand is None or call.demand.max_age is None):
-        entry = yield from _read(call.store, _fence_of(flight), call.key)
+        entry = yield from _read(call.store, fence_of(flight), call.key)
         what = Verdict.SERVE
     if entry is None or what is Verdict.TRY:
         return None
     landing = Landing(entry, lambda: entry)
-    _land(call, flight, landing)
+    land(call, flight, landing)
     return landing
 
 
@@ -350,7 +361,7 @@ def _read(store: EngineStore, fence: Fence, key: str) -> Generator[Step, Any, En
 
 def _work(call: Call, flight: Flight, *, behind: bool = False) -> Generator[Step, Any, None]:
     """The work of a flight: run the function, store the answer, land."""
-    fence = _fence_of(flight)
+    fence = fence_of(flight)
     try:
         landing, _ = yield from _compute(call, fence, behind=behind)
     except GeneratorExit:
@@ -358,16 +369,23 @@ def _work(call: Call, flight: Flight, *, behind: bool = False) -> Generator[Step
     except BaseException as error:
         if not (yield IsAnswer(error)):
             # Cancelled, and not for want of callers: the leader's to raise, the others lead anew.
-            _land(call, flight, Landing(error=error, traceback=error.__traceback__, retry=True))
+            land(call, flight, Landing(error=error, traceback=error.__traceback__, retry=True))
             raise
         if isinstance(error, Wrapped):
             error = error.error
-        if behind:
-            get_logger().warning("refresh_failed", function=call.function.name, error=type(error).__name__)
-        yield from _note_failure(call, fence, error)
-        alone = not isinstance(error, (Exception, asyncio.CancelledError))
-        landing = Landing(error=error, traceback=error.__traceback__, retry=alone)
-    _land(call, flight, landing)
+        landing = yield from failed(call, fence, error, behind=behind)
+    land(call, flight, landing)
+
+
+def failed(
+    call: Call, fence: Fence, error: BaseException, *, behind: bool
+) -> Generator[Step, Any, Landing]:
+    """What a flight brings whose function raised."""
+    if behind:
+        get_logger().warning("refresh_failed", function=call.function.name, error=type(error).__name__)
+    yield from _note_failure(call, fence, error)
+    alone = not isinstance(error, (Exception, asyncio.CancelledError))
+    return Landing(error=error, traceback=error.__traceback__, retry=alone)
 
 
 def _alone(call: Call) -> Flow:
@@ -427,15 +445,17 @@ def keep(
     landing = Landing(value, None if copy is None else lambda: copy(kept))
     if call.untagged or (record is not None and record.skips):
         return landing, False
-    ttl = call.function.ttl_of(value, call.store)
+    ttl = call.function.ttl_of(value, call.store, None if record is None else record.ttl)
     if ttl is None:
         return landing, False
-    tags = fence.tags
-    if record is not None:
-        ttl = record.ttl or ttl
-        tags = tuple(dict.fromkeys((*tags, *record.tags)))
+    tags = _all_tags(fence, record)
     policy = call.function.freshness
     return landing, (yield from _store(call, fence, kept, policy.lifetime(ttl), tags, copy, policy.windows(cost)))
+
+
+def _all_tags(fence: Fence, record: CurrentCall | None) -> tuple[str, ...]:
+    """The tags that were known before the function ran, and those that it added."""
+    return fence.tags if record is None else tuple(dict.fromkeys((*fence.tags, *record.tags)))
 
 
 def _store(
@@ -470,7 +490,7 @@ def _note_failure(call: Call, fence: Fence, error: BaseException) -> Generator[S
         yield from _store(call, fence, Failure(bare(error)), policy.lifetime(ttl), fence.tags)
 
 
-def _is_for(call: Call, led: bool, landing: Landing) -> bool:
+def is_for(call: Call, led: bool, landing: Landing) -> bool:
     """Whether a caller has what it came for; otherwise it goes on."""
     if isinstance(landing.value, Entry):  # found by the leader's second look
         return call.accepts(landing.value)
@@ -493,19 +513,19 @@ def _passenger_value(call: Call, landing: Landing, *, led: bool, falls_back: boo
     return landing.copy()
 
 
-def _land(call: Call, flight: Flight, landing: Landing) -> None:
+def land(call: Call, flight: Flight, landing: Landing) -> None:
     # An invalidation reaches the flight through its fence for as long as the flight can be joined.
     call.store.flights.land(flight, landing)
-    call.store.close_fence(_fence_of(flight))
+    call.store.close_fence(fence_of(flight))
 
 
-def _give_up(call: Call, flight: Flight) -> None:
+def give_up(call: Call, flight: Flight) -> None:
     """End a flight that will not answer; its value, should it come after all, is not stored."""
     if flight.landing is None:
         flight.fence.broken = True
-    _land(call, flight, Landing(retry=True))
+    land(call, flight, Landing(retry=True))
 
 
-def _fence_of(flight: Flight) -> Fence:
+def fence_of(flight: Flight) -> Fence:
     assert isinstance(flight.fence, Fence)
     return flight.fence

@@ -14,6 +14,7 @@ from askonce.backends.engine import EngineStore, Names
 from askonce.backends.interface import CacheInterface
 from askonce.engine import modes, streampath
 from askonce.engine.call import Call
+from askonce.engine.each import check_each
 from askonce.engine.figures import Figures
 from askonce.engine.hitpath import HitPath, Plan, admissible, build
 from askonce.engine.keying import KeyMaker
@@ -58,7 +59,7 @@ class Function:
         identity: Identity,
         instance: str | None,
         method: bool,
-        ask: Mapping[Kind, Callable[[Call], Flow]],
+        ask: Callable[[Call], Flow],
         drive: Mapping[Kind, Drive],
         clock: Clock,
     ) -> None:
@@ -77,8 +78,7 @@ class Function:
             version=options.version,
             instance=instance,
             method=method,
-            # Its entries are recordings, also where it was a plain function yesterday.
-            parts=(*options.parts, "generator") if is_generator(self.kind) else options.parts,
+            parts=_parts(options, self.kind),
             identity=identity,
         )
         self.path: HitPath = self._build_path(instance, drive[self.kind], method=method, clock=clock)
@@ -87,12 +87,14 @@ class Function:
         self.tags = self.rules.tags
         self.operation = options.operation
         self.freshness = options.freshness
-        self._ask = ask[self.kind]
+        self._ask = ask
+        if is_generator(self.kind):
+            check_for_generator(options, self.label)
+        check_each(options, self.signature, wrapped, self.label)
         # No method: a function that calls itself spends a frame less at each level.
         self.begin: Callable[[Arguments], Any] = functools.partial(self.signature.apply, wrapped)
         self.invoke: Callable[[Arguments], Any] = self.begin
         if is_generator(self.kind):
-            check_for_generator(options, self.label)
             self.invoke = Runner(self.label, self.begin, self.log).to_the_end(self.kind)
         self.joins = options.single_flight is not None
         self.isolates = options.isolate
@@ -122,6 +124,7 @@ class Function:
             # A callable for cache= may answer another cache at every call, key= another value, and what
             # a function is bound to may change.
             indexed=self.options.key is None
+            and self.options.each is None
             and not callable(self.options.cache)
             and not self._identity.may_change,
         )
@@ -201,9 +204,9 @@ class Function:
         """The tags of one answer, those of all included; ``None`` where the user's rule failed."""
         return self.rules.tags_of(arguments)
 
-    def ttl_of(self, answer: Any, store: EngineStore) -> float | None:
+    def ttl_of(self, answer: Any, store: EngineStore, said: float | None = None) -> float | None:
         """How long an answer may live, in seconds; ``None`` where it is not to be stored."""
-        return self.rules.ttl_of(list(answer.items) if isinstance(answer, Recording) else answer, store)
+        return self.rules.ttl_of(list(answer.items) if isinstance(answer, Recording) else answer, store, said)
 
     def log(self) -> Log:
         """What the items of one run are written down in."""
@@ -229,7 +232,7 @@ class Function:
         if modes.open_frames and (demand := modes.demand()) is not None:
             return None, self._ask(self._demanding(demand, arguments))
         store = self.store()
-        if not store.enabled:
+        if not store.enabled or self.options.each is not None:
             return None, self._ask(Call(self, store, "", arguments))
         call = Call(self, store, self.keys.key(arguments), arguments)
         entry = store.look(call.key)
@@ -241,13 +244,17 @@ class Function:
         if demand is not None:
             return self._demanding(demand, arguments)
         store = self.store()
-        return Call(self, store, self.keys.key(arguments) if store.enabled else "", arguments)
+        return Call(self, store, self._key(arguments) if store.enabled else "", arguments)
+
+    def _key(self, arguments: Arguments) -> str:
+        """The key of a call; a list of items has none, since each item has its own."""
+        return "" if self.options.each is not None else self.keys.key(arguments)
 
     def _demanding(self, demand: Demand, arguments: Arguments) -> Call:
         """A call of which a context asks something; one that does not look into the cache needs no key."""
         store = self.store()
         looks = demand.way == "only_if_cached" or (store.enabled and demand.way != "bypass")
-        return Call(self, store, self.keys.key(arguments) if looks else "", arguments, demand)
+        return Call(self, store, self._key(arguments) if looks else "", arguments, demand)
 
     def admit(self, store: EngineStore, entry: Entry, arguments: Arguments) -> None:
         """Let the next call with these arguments find the entry in the index, if it is safe."""
@@ -276,6 +283,16 @@ class Function:
         if not self._minds_long_texts and any(map(_is_long_text, arguments)):
             self._minds_long_texts = True
             self.path.mind_long_texts()
+
+
+def _parts(options: Options, kind: Kind) -> tuple[Any, ...]:
+    """What belongs to every key beside the arguments: entries of these kinds are no answers of the function.
+
+    It may have been a plain function yesterday.
+    """
+    if options.each is not None:
+        return *options.parts, "each", options.each
+    return (*options.parts, "generator") if is_generator(kind) else options.parts
 
 
 REFUSED: Final[tuple[Any, ...]] = (object(),)

@@ -5,7 +5,7 @@ from contextvars import ContextVar, Token
 
 from askonce._types import Ttl
 from askonce.backends.checks import checked_tags
-from askonce.ttl import parse_ttl
+from askonce.ttl import parse_ttl, says_no_store
 
 
 class CurrentCall:
@@ -14,17 +14,18 @@ class CurrentCall:
     Attributes:
         keys: the keys that the answer will be stored under; several where ``each`` asks for several items.
         operation: the operation of the function, if it has one.
-        ttl, tags, skips: what the function said so far.
+        ttl, tags: what the function said so far.
     """
 
-    __slots__ = ("_open", "keys", "operation", "skips", "tags", "ttl")
+    __slots__ = ("_declined", "_lapses", "_open", "keys", "operation", "tags", "ttl")
 
     def __init__(self, keys: tuple[str, ...], operation: str | None) -> None:
         self.keys = keys
         self.operation = operation
         self.ttl: float | None = None
         self.tags: tuple[str, ...] = ()
-        self.skips = False
+        self._declined = False
+        self._lapses = False
         self._open = True
 
     @property
@@ -46,18 +47,16 @@ class CurrentCall:
         """Let this answer live so long, whatever the decorator says.
 
         Args:
-            ttl: seconds, a ``timedelta``, text such as ``"15m"``, or ``FOREVER``; a number of 0 or less has
-                the answer not stored.
+            ttl: seconds, a ``timedelta``, text such as ``"15m"``, or ``FOREVER``; 0 or less has the answer
+                not stored. What is said last counts.
 
         Raises:
             ConfigurationError: it is no time.
             RuntimeError: the call has ended.
         """
         self._check_open()
-        if isinstance(ttl, (int, float)) and ttl <= 0:
-            self.skips = True
-            return
-        self.ttl = parse_ttl(ttl, "set_ttl")
+        self.ttl = None if says_no_store(ttl) else parse_ttl(ttl, "set_ttl")
+        self._lapses = self.ttl is None
 
     def add_tags(self, *tags: str) -> None:
         """Have this answer invalidated with these tags as well.
@@ -78,7 +77,12 @@ class CurrentCall:
             RuntimeError: the call has ended.
         """
         self._check_open()
-        self.skips = True
+        self._declined = True
+
+    @property
+    def skips(self) -> bool:
+        """Whether the function wants its answer not to be stored."""
+        return self._declined or self._lapses
 
     def end(self) -> None:
         """Take nothing more."""

@@ -3,8 +3,7 @@
 Rules that are the user's code may fail. That costs the entry, never the answer.
 """
 
-from collections.abc import Callable, Iterable
-from datetime import timedelta
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from askonce._logging import get_logger
@@ -16,7 +15,7 @@ from askonce.engine.options import Options
 from askonce.exceptions import ConfigurationError
 from askonce.keys import Template
 from askonce.signature import Arguments, Signature, check_accepts
-from askonce.ttl import parse_ttl
+from askonce.ttl import parse_ttl, says_no_store
 
 
 class Rules:
@@ -55,12 +54,18 @@ class Rules:
             self._note(error)
             return None
 
-    def ttl_of(self, answer: Any, store: EngineStore) -> float | None:
-        """How long an answer may live, in seconds; ``None`` where it is not to be stored."""
+    def ttl_of(self, answer: Any, store: EngineStore, said: float | None = None) -> float | None:
+        """How long an answer may live, in seconds; ``None`` where it is not to be stored.
+
+        Args:
+            answer: what the function answered.
+            store: the cache, which has times of its own.
+            said: the time that the function itself gave, which goes before all others.
+        """
         try:
             if self._options.store_if is not None and not self._options.store_if(answer):
                 return None
-            return self._seconds(answer, store)
+            return self._seconds(answer, store) if said is None else said
         except Exception as error:  # noqa: BLE001  the rules are the user's code
             self._note(error)
             return None
@@ -69,9 +74,7 @@ class Rules:
         ttl = self._ttl
         if callable(ttl):
             given = ttl(answer)
-            if isinstance(given, timedelta):
-                given = given.total_seconds()
-            if isinstance(given, (int, float)) and given <= 0:
+            if says_no_store(given):
                 return None
             if given is not None:
                 return parse_ttl(given, f"{self._label}: what ttl= answered")
@@ -108,7 +111,7 @@ def _tag_rule(tags: Any, signature: Signature, where: str) -> Callable[[Argument
         return lambda arguments: signature.apply(tags, arguments)
     if isinstance(tags, str):
         raise ConfigurationError(f"{where}: tags={tags!r} is one text; write tags=[{tags!r}]")
-    if not isinstance(tags, Iterable) or not all(isinstance(tag, str) for tag in tags):  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(tags, Collection) or not all(isinstance(tag, str) for tag in tags):  # pyright: ignore[reportUnknownVariableType]
         raise ConfigurationError(
             f"{where}: tags={tags!r} is no list of texts; write tags=['user:{{user_id}}'], "
             "or give a callable of the arguments"

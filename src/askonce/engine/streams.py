@@ -103,7 +103,7 @@ def _fresh(call: Call, *, anew: bool) -> Play:
     fence = call.open_fence()
     try:
         entry = None if anew else (yield from _found_behind(call, fence))
-        outcome = entry or (yield from _recorded(call, fence))
+        outcome = entry or (yield from _recorded(call, fence, falls_back=not anew))
     finally:
         call.store.close_fence(fence)
     if isinstance(outcome, Ended):
@@ -118,10 +118,10 @@ def _found_behind(call: Call, fence: Fence) -> Generator[Any, Any, Entry | None]
     return (yield from flow._read(call.store, fence, call.key))
 
 
-def _recorded(call: Call, fence: Fence) -> Generator[Any, Any, Entry | Ended]:
+def _recorded(call: Call, fence: Fence, *, falls_back: bool) -> Generator[Any, Any, Entry | Ended]:
     """Run the function and store what it yields, if nothing is in the way of that.
 
-    Answers an entry where the function failed before there was an item and the entry stands in.
+    Answers an entry where the function failed before there was an item and the entry may stand in.
     """
     figures = call.function.figures
     figures.computed += 1
@@ -130,11 +130,11 @@ def _recorded(call: Call, fence: Fence) -> Generator[Any, Any, Entry | Ended]:
     try:
         result = yield from _run(call, talk)
     except Exception as error:
-        if not talk.failed:  # the caller left, or got back what it has thrown
+        if not talk.failed or isinstance(error, Wrapped):  # it left, or the caller did
             raise
         figures.errors += 1
         yield from flow._note_failure(call, fence, error)
-        stale = None if talk.begun else call.fallback()
+        stale = call.fallback() if falls_back and not talk.begun else None
         if stale is None:
             raise
         return stale

@@ -1,18 +1,20 @@
 """Assertions about what decorated functions did inside a block."""
 
 import contextlib
-from dataclasses import astuple, fields
+from dataclasses import asdict
 from types import TracebackType
 from typing import ClassVar, Final
 
 from askonce.backends.engine import Sight
-from askonce.results import CacheInfo, Explanation
+from askonce.results import Explanation
 from askonce.signature import Arguments
 from askonce.testing.layers import Body, Decorated, put_on, take_off, verbs_of_decorated
 
+Figures = dict[str, int]
+
 
 class _Watch:
-    """What happened to a function inside a block, in its cache's figures."""
+    """What happened to a function inside a block, in its figures."""
 
     watches: ClassVar[bool] = True
 
@@ -22,7 +24,7 @@ class _Watch:
         self._last: Explanation | None = None
 
     def __enter__(self) -> None:
-        self._before = self._verbs.cache_info()
+        self._before = self._figures()
         put_on(self._function, self)
 
     def __exit__(
@@ -35,10 +37,8 @@ class _Watch:
         take_off(self._function, self)
         if error is not None:  # the test fails for a reason of its own
             return
-        now = astuple(self._verbs.cache_info())
-        inside = CacheInfo(
-            *(after - before for after, before in zip(now, astuple(self._before), strict=True))
-        )
+        now = self._figures()
+        inside = {name: now[name] - before for name, before in self._before.items()}
         wrong = self._wrong(inside)
         if wrong is not None:
             raise AssertionError(self._report(wrong, inside))
@@ -58,11 +58,15 @@ class _Watch:
             return store.sight(self._function.keys.key(arguments))
         return Sight(None, None, None, (), "this cache is disabled")
 
-    def _wrong(self, inside: CacheInfo) -> str | None:
+    def _figures(self) -> Figures:
+        # Runs behind the callers are no misses, and have a figure of their own.
+        return asdict(self._verbs.cache_info()) | {"refreshed": self._function.figures.refreshed}
+
+    def _wrong(self, inside: Figures) -> str | None:
         """What is not as it should be."""
         raise NotImplementedError
 
-    def _report(self, wrong: str, inside: CacheInfo) -> str:
+    def _report(self, wrong: str, inside: Figures) -> str:
         lines = [f"{self._function.label}: {wrong}", *_table(before=self._before, inside=inside)]
         if self._last is not None:
             lines.append("what was known of the call that ran last, before it ran:")
@@ -73,7 +77,8 @@ class _Watch:
 class assert_hit(_Watch):  # noqa: N801  used as a function
     """Fail unless the function was called inside the block, and every call was a hit.
 
-    For a method, calls on all instances count. A call that waited for the run of another is no hit.
+    A stale answer that was served at once is a hit. A call that waited for the run of another is none, nor is
+    one that got a stale answer since its run failed. For a method, calls on all instances count.
 
     Example:
         >>> with assert_hit(fetch):
@@ -87,17 +92,18 @@ class assert_hit(_Watch):  # noqa: N801  used as a function
         TypeError: the function is not decorated.
     """
 
-    def _wrong(self, inside: CacheInfo) -> str | None:
-        if inside.misses or inside.joined:
+    def _wrong(self, inside: Figures) -> str | None:
+        if inside["misses"] or inside["joined"]:
             return f"not every call was a hit: {_happened(inside)}"
-        return None if inside.hits else "expected hits, and it was not called"
+        return None if inside["hits"] else "expected hits, and it was not called"
 
 
 class assert_computed(_Watch):  # noqa: N801  used as a function
     """Fail unless the function's body ran exactly so many times inside the block.
 
-    Runs that raised count, those that ``failing`` kept from the body as well. ``uncached(...)`` goes past the
-    cache and is not counted. For a method, runs on all instances count.
+    Runs that raised count, those that ``failing`` kept from the body as well, and runs behind the callers as
+    far as they have begun, see ``settle``. ``uncached(...)`` goes past the cache and is not counted. For a
+    method, runs on all instances count.
 
     Example:
         >>> with assert_computed(fetch, 1):
@@ -119,29 +125,35 @@ class assert_computed(_Watch):  # noqa: N801  used as a function
             raise ValueError(f"times={times}: nothing runs less than 0 times")
         self._times = times
 
-    def _wrong(self, inside: CacheInfo) -> str | None:
-        if inside.misses == self._times:
+    def _wrong(self, inside: Figures) -> str | None:
+        if inside["misses"] + inside["refreshed"] == self._times:
             return None
-        return f"expected {_counted(self._times, 'run')}: {_happened(inside)}"
+        expected = _counted(self._times, "run%")
+        return f"expected {expected}: {_happened(inside)}"
 
 
-def _happened(inside: CacheInfo) -> str:
-    said = [f"{_counted(inside.hits, 'hit')}, {_counted(inside.misses, 'run')}"]
-    said += [f"{_counted(inside.joined, 'call')} waited for another"] if inside.joined else []
-    said += [f"{_counted(inside.errors, 'error')}"] if inside.errors else []
+_ALWAYS: Final = {"hits": "hit%", "misses": "run%"}
+_IF_ANY: Final = {
+    "refreshed": "run% behind",
+    "joined": "call% waited for another",
+    "stale": "stale answer%",
+    "errors": "error%",
+}
+
+
+def _happened(inside: Figures) -> str:
+    said = [_counted(inside[name], what) for name, what in _ALWAYS.items()]
+    said += [_counted(inside[name], what) for name, what in _IF_ANY.items() if inside[name]]
     return ", ".join(said)
 
 
 def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return f"{number} {what.replace('%', '' if number == 1 else 's')}"
 
 
-_FIGURES: Final = tuple(field.name for field in fields(CacheInfo))
-
-
-def _table(**rows: CacheInfo) -> list[str]:
-    lines = ["        " + "".join(f"{name:>8}" for name in _FIGURES)]
-    lines += [
-        f"  {name:<6}" + "".join(f"{figure:>8}" for figure in astuple(row)) for name, row in rows.items()
+def _table(*, before: Figures, inside: Figures) -> list[str]:
+    rows = {"before": before.values(), "inside": inside.values()}
+    return [
+        " " * 8 + "".join(f"{name:>10}" for name in inside),
+        *(f"  {name:<6}" + "".join(f"{figure:>10}" for figure in row) for name, row in rows.items()),
     ]
-    return lines
