@@ -93,7 +93,7 @@ def test_a_task_that_hangs_is_named(clock):
 
 def test_a_run_that_its_caller_left_is_waited_for(clock):
     """``timeout`` serves stale; the run goes on."""
-    began, go = threading.Event(), threading.Event()
+    go = threading.Event()
     runs = []
 
     @cached(ttl=60, stale_if_error=600, timeout=0.001)
