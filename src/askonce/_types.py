@@ -98,7 +98,7 @@ class Meta:
         version: the cache's invalidation counter from before the value was made; the entry counts
             while no tag of its was invalidated later than that.
         born: the clock when the entry was made, kept only where it cannot be derived (``FOREVER``).
-        life: what the entry is good for beside being fresh, or ``None``; an entry that has one shares no meta.
+        life: what the entry is good for beside being fresh, or ``None``; one that has it shares no meta.
     """
 
     __slots__ = ("born", "life", "tags", "version")

@@ -46,7 +46,8 @@ AI_OPERATION_TTLS: Final[Mapping[str, float]] = {"summarize": 7200.0, "sentiment
 
 _OPTIONS: Final = (
     "operation", "name", "ttl", "cache", "key", "ignore", "version", "tags", "stale", "stale_if_error",
-    "retry_after", "refresh_ahead", "jitter", "timeout", "store_if", "errors", "single_flight", "each", "isolate",
+    "retry_after", "refresh_ahead", "jitter", "timeout", "store_if", "errors", "single_flight", "each",
+    "isolate",
 )  # fmt: skip
 _AI_OPTIONS: Final = (*_OPTIONS, "model", "prompt_version")
 
@@ -111,7 +112,7 @@ def cached(function: Any = None, /, **options: Any) -> Any:
             at once while a refresh runs behind. ``stale_if_error``: time after the ttl in which a stale value
             stands in for a function that raises. ``retry_after``: rest after a try that failed, 5 s if left
             out. ``refresh_ahead``: ``True`` or a weight: early refreshes, the earlier the dearer the call
-            (XFetch). ``jitter``: largest random share that is added to the ttl, up to 1. ``timeout``: how long
+            (XFetch). ``jitter``: largest random share that is added to a ttl, up to 1. ``timeout``: how long
             a caller waits that has a stale value to fall back on. ``store_if``: predicate of the answer.
             ``errors``: exceptions that are kept and raised again, with the ttl of each class.
             ``single_flight``: ``"process"``, or ``None`` for every call for itself. ``each``: the list

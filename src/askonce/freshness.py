@@ -166,8 +166,8 @@ class Freshness:
                     )
         if self.timeout is not None and not (self.stale or self.grace):
             raise ConfigurationError(
-                "timeout has nothing to serve when the time is over; add stale_if_error, whose value it serves "
-                "(within stale nobody waits at all)"
+                "timeout has nothing to serve when the time is over; add stale_if_error, whose value it "
+                "serves (within stale nobody waits at all)"
             )
         if rests and not self.outlives:
             raise ConfigurationError(
@@ -212,7 +212,9 @@ def _errors(value: Any) -> tuple[tuple[type[Exception], float], ...]:
     if value is None:
         return ()
     if not isinstance(value, Mapping) or not value:
-        raise ConfigurationError(f"errors={value!r} names no exceptions; write errors={{ConnectionError: 30}}")
+        raise ConfigurationError(
+            f"errors={value!r} names no exceptions; write errors={{ConnectionError: 30}}"
+        )
     table: list[tuple[type[Exception], float]] = []
     for cls, ttl in value.items():  # pyright: ignore[reportUnknownVariableType]
         if not isinstance(cls, type) or not issubclass(cls, Exception):
@@ -221,5 +223,3 @@ def _errors(value: Any) -> tuple[tuple[type[Exception], float], ...]:
             )
         table.append((cls, parse_ttl(ttl, f"errors[{cls.__name__}]")))
     return tuple(table)
-
-

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from askonce._types import MISS, Recording
 from askonce.backends.engine import Sight
-from askonce.engine import batch, flow
+from askonce.engine import batch, commands, flow
 from askonce.engine.drivers import drive, drive_blocking, is_being_cancelled
 from askonce.engine.each import single
 from askonce.engine.function import Function
@@ -34,7 +34,7 @@ class _Verbs:
         self._function = function
         self._call = call
         self._bound = bound
-        self._flows: Any = flow if function.options.each is None else batch
+        self._flows: Any = commands if function.options.each is None else batch
 
     def key(self, /, *args: Any, **kwargs: Any) -> str:
         """The key of a call. It holds no text of any argument."""
@@ -101,7 +101,7 @@ class AsyncVerbs(_Verbs):
 
     async def invalidate_all(self) -> None:
         """Drop all answers of the function."""
-        await drive(flow.invalidate_all(self._function))
+        await drive(commands.invalidate_all(self._function))
 
     async def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the function whatever is stored, store what it answers, and return that.
@@ -173,7 +173,7 @@ class SyncVerbs(_Verbs):
 
     def invalidate_all(self) -> None:
         """Drop all answers of the function."""
-        drive_blocking(flow.invalidate_all(self._function))
+        drive_blocking(commands.invalidate_all(self._function))
 
     def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the function whatever is stored, store what it answers, and return that.

@@ -375,7 +375,7 @@ class Reference:
                 del self.entries[key]
         for run in self.runs:
             run.invalidated.add(tag)
-            if run.tags is not None and tag in run.tags:
+            if tag in (run.tags or {"function"}):
                 self.break_run(run)
 
     def break_key(self, key):

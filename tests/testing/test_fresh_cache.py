@@ -139,6 +139,19 @@ def test_blocks_may_be_nested_and_end_in_any_order():
     assert outer is not inner
 
 
+def test_functions_use_the_innermost_cache(kind):
+    """And the outer one again after its block."""
+    double, ran = kind.double(cache=OWN)
+    with fresh_cache() as outer:
+        kind.run(double, 1)
+        with fresh_cache() as inner:
+            kind.run(double, 2)
+            assert (outer.get_stats()["size"], inner.get_stats()["size"]) == (1, 1)
+        kind.run(double, 1)
+        kind.run(double, 2)
+    assert ran == [1, 2, 2]
+
+
 def test_one_cache_may_be_given_twice():
     """The inner block ends the inner block alone."""
     mine = InMemoryCache()

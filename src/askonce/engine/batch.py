@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from askonce._types import Entry
-from askonce.engine import flow
+from askonce.engine import commands, filling, flow
 from askonce.engine.call import Call
 from askonce.engine.each import checked_answers, items_of, place_of_list, single, with_items
-from askonce.engine.flow import Behind, Flow, Home, Invoke, IsAnswer, Launch, Step, Wait, Wrapped
 from askonce.engine.function import Function
 from askonce.engine.record import CurrentCall
+from askonce.engine.steps import Behind, Flow, Home, Invoke, IsAnswer, Launch, Step, Wait, Wrapped
 from askonce.exceptions import NotCachedError
 from askonce.flight import Flight, Landing, current_flight, own_copy
 from askonce.freshness import Verdict
@@ -79,7 +79,7 @@ def serve(whole: Call) -> Flow:
         whole: the call for the whole list; it has no key.
     """
     if not whole.store.enabled or whole.way == "bypass":
-        return (yield from flow.uncached(whole))
+        return (yield from filling.uncached(whole))
     batch, demand = Batch.of(whole), whole.demand
     if whole.way == "only_if_cached":
         return (yield from _stored(batch))
@@ -102,7 +102,7 @@ def refresh(function: Function, arguments: Arguments) -> Flow:
     """Compute all items anew."""
     whole = Call(function, function.store(), "", arguments)
     if not whole.store.enabled:
-        return (yield from flow.uncached(whole))
+        return (yield from filling.uncached(whole))
     batch = Batch.of(whole)
     return _answers(batch, (yield from _recomputed(batch, batch.calls)))
 
@@ -111,7 +111,7 @@ def peek(function: Function, arguments: Arguments) -> Flow:
     """What would be served for each item, or ``MISS`` in its place."""
     found: list[Any] = []
     for item in items_of(function, arguments):
-        found.append((yield from flow.peek(function, with_items(function, arguments, [item]))))
+        found.append((yield from commands.peek(function, with_items(function, arguments, [item]))))
     return found
 
 
@@ -121,7 +121,7 @@ def put(function: Function, values: Any, arguments: Arguments) -> Flow:
     answers = checked_answers(function, values, len(items))
     everything = True
     for item, value in zip(items, answers, strict=True):
-        everything &= yield from flow.put(function, value, with_items(function, arguments, [item]))
+        everything &= yield from commands.put(function, value, with_items(function, arguments, [item]))
     return everything
 
 
@@ -129,13 +129,13 @@ def invalidate(function: Function, arguments: Arguments) -> Flow:
     """Drop the answers of all items; whether there was one."""
     dropped = False
     for item in items_of(function, arguments):
-        dropped |= yield from flow.invalidate(function, with_items(function, arguments, [item]))
+        dropped |= yield from commands.invalidate(function, with_items(function, arguments, [item]))
     return dropped
 
 
 def sight(function: Function, arguments: Arguments) -> Flow:
     """What is known of the answer of one item."""
-    return (yield from flow.sight(function, single(function, arguments)))
+    return (yield from commands.sight(function, single(function, arguments)))
 
 
 # --- their parts
@@ -230,7 +230,7 @@ def _fly(
         for seat in seats:
             seat.call.store.flights.disembark(seat.flight)
             if seat.leads and not seat.launched:
-                flow.give_up(seat.call, seat.flight)
+                filling.give_up(seat.call, seat.flight)
 
 
 def _boarded(call: Call, home: Any, *, anew: bool) -> _Seat:
@@ -263,7 +263,7 @@ def _launch(batch: Batch, led: list[_Seat], limit: float | None) -> Generator[St
 
     def finish() -> None:
         for seat in reversed(led):
-            flow.give_up(seat.call, seat.flight)
+            filling.give_up(seat.call, seat.flight)
 
     for seat in led:
         seat.launched = True
@@ -356,7 +356,7 @@ def _replaced(batch: Batch, due: list[tuple[Call, Entry]]) -> Generator[Step, An
                 continue
             seats.append(_Seat(call, flight, True))
             if call.store.held(call.key) is not entry:
-                flow.give_up(call, flight)
+                filling.give_up(call, flight)
                 seats.pop()
         if seats:
             _tie(seats)
@@ -364,7 +364,7 @@ def _replaced(batch: Batch, due: list[tuple[Call, Entry]]) -> Generator[Step, An
             yield from _work(batch, seats, behind=True)
     finally:
         for seat in reversed(seats):
-            flow.give_up(seat.call, seat.flight)
+            filling.give_up(seat.call, seat.flight)
 
 
 def _work(batch: Batch, led: list[_Seat], *, behind: bool = False) -> Generator[Step, Any, None]:
@@ -381,13 +381,13 @@ def _work(batch: Batch, led: list[_Seat], *, behind: bool = False) -> Generator[
             error = error.error
         landings = []
         for seat in led:
-            landings.append((yield from flow.failed(seat.call, flow.fence_of(seat.flight), error, behind=behind)))
+            landings.append((yield from filling.failed(seat.call, filling.fence_of(seat.flight), error, behind=behind)))
     _land(led, landings)
 
 
 def _land(led: list[_Seat], landings: list[Landing]) -> None:
     for seat, landing in reversed(list(zip(led, landings, strict=True))):  # the first one wakes the leader
-        flow.land(seat.call, seat.flight, landing)
+        filling.land(seat.call, seat.flight, landing)
 
 
 def _compute(batch: Batch, led: list[_Seat], *, behind: bool) -> Generator[Step, Any, list[Landing]]:
@@ -398,6 +398,8 @@ def _compute(batch: Batch, led: list[_Seat], *, behind: bool) -> Generator[Step,
     else:
         figures.computed += len(led)
     record = CurrentCall(tuple(call.key for call in calls), function.operation)
+    for call in calls:
+        call.record = record
     started = calls[0].now
     try:
         answer = yield Invoke(function, batch.joint(calls), record)
@@ -410,11 +412,11 @@ def _compute(batch: Batch, led: list[_Seat], *, behind: bool) -> Generator[Step,
     cost = calls[0].now - started
     landings: list[Landing] = []
     for seat, value in zip(led, answers, strict=True):
-        fence = flow.fence_of(seat.flight)
+        fence = filling.fence_of(seat.flight)
         if isinstance(value, Exception):
             figures.errors += 1
-            landings.append((yield from flow.failed(seat.call, fence, value, behind=behind)))
+            landings.append((yield from filling.failed(seat.call, fence, value, behind=behind)))
         else:
-            landing, _ = yield from flow.keep(seat.call, fence, function.checked(value), record, cost)
+            landing, _ = yield from filling.keep(seat.call, fence, function.checked(value), record, cost)
             landings.append(landing)
     return landings

@@ -8,6 +8,7 @@ from askonce._types import Entry, Failure, born_at, life_of
 from askonce.backends.engine import EngineStore, Fence
 from askonce.engine.figures import Figures
 from askonce.engine.modes import Demand
+from askonce.engine.record import CurrentCall
 from askonce.flight import own_copy
 from askonce.freshness import Freshness, Verdict, verdict
 from askonce.signature import Arguments
@@ -84,6 +85,8 @@ class Call:
     demand: Demand | None = None
     untagged: bool = False
     """Whether the rule for its tags failed: nothing may be stored that no tag would reach."""
+    record: CurrentCall | None = None
+    """What the function says of its answer, from when it runs."""
 
     @property
     def now(self) -> float:

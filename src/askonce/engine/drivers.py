@@ -10,7 +10,7 @@ from typing import Any
 from askonce._logging import get_logger
 from askonce.engine import modes, record
 from askonce.engine.crew import crew
-from askonce.engine.flow import Behind, Flow, Home, Invoke, IsAnswer, Launch, Remote, Step, Wait, Wrapped
+from askonce.engine.steps import Behind, Flow, Home, Invoke, IsAnswer, Launch, Remote, Step, Wait, Wrapped
 from askonce.flight import Flight, Flights, Landing, current_flight, wait, wait_blocking
 
 

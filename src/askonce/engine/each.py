@@ -25,7 +25,8 @@ def check_each(options: Options, signature: Signature, function: Any, label: str
         return
     if name not in signature.names:
         raise ConfigurationError(
-            f"{label}: each={name!r} is no parameter; its parameters are {', '.join(signature.names) or 'none'}"
+            f"{label}: each={name!r} is no parameter; its parameters are "
+            f"{', '.join(signature.names) or 'none'}"
         )
     parameter = signature.parameters[signature.names.index(name)]
     if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
@@ -40,8 +41,8 @@ def check_each(options: Options, signature: Signature, function: Any, label: str
     annotation = _annotation(function, name)
     if not _may_be_list(annotation):
         raise ConfigurationError(
-            f"{label}: each={name!r} is annotated {inspect.formatannotation(annotation)}, which is no list; name the "
-            "parameter that takes a list, or declare it so"
+            f"{label}: each={name!r} is annotated {inspect.formatannotation(annotation)}, which is no list; "
+            "name the parameter that takes a list, or declare it so"
         )
 
 
@@ -99,8 +100,8 @@ def single(function: "Function", arguments: Arguments) -> Arguments:
     items = items_of(function, arguments)
     if len(items) != 1:
         raise ValueError(
-            f"{function.label} has a key for each of {function.options.each!r}, and this call has {len(items)} "
-            "items; ask for one at a time"
+            f"{function.label} has a key for each of {function.options.each!r}, and this call has "
+            f"{len(items)} items; ask for one at a time"
         )
     return with_items(function, arguments, items)
 
@@ -122,8 +123,8 @@ def checked_answers(function: "Function", answer: Any, count: int) -> list[Any]:
     answers: list[Any] = list(answer)
     if len(answers) != count:
         raise ValueError(
-            f"{function.label} answered {len(answers)} values for {count} items, so nobody knows which belongs "
-            f"to which; with each={function.options.each!r} it returns one answer for each item, in their order "
-            "(an exception in the place of one that failed)"
+            f"{function.label} answered {len(answers)} values for {count} items, so nobody knows which "
+            f"belongs to which; with each={function.options.each!r} it returns one answer for each item, in "
+            "their order (an exception in the place of one that failed)"
         )
     return answers

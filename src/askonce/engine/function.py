@@ -179,9 +179,9 @@ class Function:
     def _check_windows(self, store: EngineStore) -> None:
         if not store.keeps_windows and (self.freshness.outlives or self.freshness.errors):
             raise ConfigurationError(
-                f"{self.label}: its cache is a CacheInterface that knows values and times to live only, and cannot "
-                "serve stale, stale_if_error, refresh_ahead or errors; use a backend of askonce, such as "
-                "InMemoryCache(), or leave these options out"
+                f"{self.label}: its cache is a CacheInterface that knows values and times to live only, and "
+                "cannot serve stale, stale_if_error, refresh_ahead or errors; use a backend of askonce, such "
+                "as InMemoryCache(), or leave these options out"
             )
 
     def _checked_cache(self, cache: Any) -> CacheInterface:

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, cast
 
 from askonce._types import Entry, Recording
 from askonce.backends.engine import Fence
-from askonce.engine import drivers, flow, record
+from askonce.engine import drivers, filling, flow, record
 from askonce.engine.call import Call
-from askonce.engine.flow import Wrapped
 from askonce.engine.function import Function
 from askonce.engine.record import CurrentCall
 from askonce.engine.recording import Log
+from askonce.engine.steps import Wrapped
 from askonce.freshness import Verdict
 from askonce.signature import Arguments
 
@@ -76,7 +76,7 @@ def play(call: Call) -> Play:
     if not call.store.enabled or call.way == "bypass":
         return (yield from _unrecorded(call))
     if call.way == "only_if_cached":
-        return (yield from _replay((yield from flow._stored(call))))
+        return (yield from _replay((yield from flow.stored(call))))
     if call.demand is not None and call.demand.first(call.store, call.key):
         call.store.break_fences(call.key)
         return (yield from _fresh(call, anew=True))
@@ -115,7 +115,7 @@ def _found_behind(call: Call, fence: Fence) -> Generator[Any, Any, Entry | None]
     """What the tier behind memory has, unless its age, which nobody knows, matters."""
     if call.store.remote is None or (call.demand is not None and call.demand.max_age is not None):
         return None
-    return (yield from flow._read(call.store, fence, call.key))
+    return (yield from filling.read(call.store, fence, call.key))
 
 
 def _recorded(call: Call, fence: Fence, *, falls_back: bool) -> Generator[Any, Any, Entry | Ended]:
@@ -133,7 +133,7 @@ def _recorded(call: Call, fence: Fence, *, falls_back: bool) -> Generator[Any, A
         if not talk.failed or isinstance(error, Wrapped):  # it left, or the caller did
             raise
         figures.errors += 1
-        yield from flow._note_failure(call, fence, error)
+        yield from filling.note_failure(call, fence, error)
         stale = call.fallback() if falls_back and not talk.begun else None
         if stale is None:
             raise
@@ -141,7 +141,7 @@ def _recorded(call: Call, fence: Fence, *, falls_back: bool) -> Generator[Any, A
     finally:
         talk.record.end()
     if log.open:
-        yield from flow.keep(call, fence, log.recording(), talk.record, talk.cost)
+        yield from filling.keep(call, fence, log.recording(), talk.record, talk.cost)
     return Ended(result)
 
 
@@ -259,7 +259,10 @@ class AsyncRun:
 
     def _reply(self) -> Reply | None:
         """What the caller says to the last item; a play that has not begun is told nothing."""
-        reply = Reply(self.sent, self.thrown) if self._begun else None
+        thrown = self.thrown
+        if isinstance(thrown, GeneratorExit):
+            thrown = GeneratorExit()  # one that does not know the frame of the wrapper
+        reply = Reply(self.sent, thrown) if self._begun else None
         self._begun = True
         self.item = self.sent = self.thrown = None
         return reply

@@ -6,6 +6,7 @@ once, its traceback would grow with every waiter and belong to none of them.
 
 import contextlib
 from collections.abc import Iterator
+from copy import copy as copied_by_itself
 from types import GetSetDescriptorType, MemberDescriptorType, TracebackType
 from typing import Any
 
@@ -16,50 +17,73 @@ def own_copy(error: BaseException, traceback: TracebackType | None) -> BaseExcep
     The class's own ``__init__`` is not run: it may want other arguments than the exception keeps, or do
     things that should happen once. An exception that cannot be copied is shared.
     """
-    try:
-        copy = _bare_copy(error)
-    except Exception:  # noqa: BLE001  a class may object in any way to being made without its __init__
-        copy = error
-    return copy.with_traceback(traceback)
+    copy = _copied(error, error.args)
+    return (error if copy is None else copy).with_traceback(traceback)
 
 
-def bare(error: BaseException) -> BaseException:
-    """A copy to keep: without the frames that the exception and its causes passed, and all that these hold."""
-    first = copy = own_copy(error, None)
-    for _ in range(_CAUSES):
-        if copy is error:  # shared, since it cannot be copied
-            break
-        cause = error.__cause__
-        _set(copy, "__context__", None)
-        _set(copy, "__cause__", None)
-        if cause is None:
-            break
-        error, below = cause, own_copy(cause, None)
-        _set(copy, "__cause__", below)
-        copy = below
-    return first
+def bare(error: BaseException, depth: int = 8) -> BaseException | None:
+    """A copy to keep: without the frames that it, its causes and its members passed, and all that these hold.
+
+    Args:
+        error: what to copy.
+        depth: how many levels of causes, and of groups, are copied. Causes below that are left out.
+
+    Returns:
+        ``None`` where it cannot be copied, or is a group of which a member cannot.
+    """
+    args = error.args
+    if isinstance(error, BaseExceptionGroup):
+        members = [bare(member, depth - 1) for member in error.exceptions] if depth else [None]
+        if None in members:
+            return None
+        args = (error.message, members)
+    copy = _copied(error, args)
+    if copy is None:
+        return None
+    cause = error.__cause__
+    _set(copy, "__context__", None)
+    _set(copy, "__cause__", bare(cause, depth - 1) if depth and cause is not None else None)
+    _set(copy, "__suppress_context__", error.__suppress_context__)
+    return copy.with_traceback(None)
 
 
-_CAUSES = 8
+def _copied(error: BaseException, args: tuple[Any, ...]) -> BaseException | None:
+    for make in (_without_init, _by_its_own_means):
+        # A class may object in any way to being made without its __init__.
+        with contextlib.suppress(Exception):
+            copy = make(error, args)
+            vars(copy).update(vars(error))
+            notes = getattr(error, "__notes__", None)
+            if isinstance(notes, list):
+                vars(copy)["__notes__"] = notes.copy()
+            _set(copy, "__cause__", error.__cause__)
+            _set(copy, "__context__", error.__context__)
+            _set(copy, "__suppress_context__", error.__suppress_context__)
+            return copy
+    return None
 
 
-def _bare_copy(error: BaseException) -> BaseException:
+def _without_init(error: BaseException, args: tuple[Any, ...]) -> BaseException:
     cls = type(error)
-    copy = cls.__new__(cls, *error.args)
-    _builtin_base(cls).__init__(copy, *error.args)
-    _set(copy, "args", error.args)
+    copy = cls.__new__(cls, *args)
+    _builtin_base(cls).__init__(copy, *args)
     for name, value in _members(error):
         if getattr(copy, name, _ABSENT) is not value:
             with contextlib.suppress(AttributeError, TypeError):  # set once, by __new__
                 _set(copy, name, value)
-    vars(copy).update(vars(error))
-    notes = getattr(error, "__notes__", None)
-    if isinstance(notes, list):
-        vars(copy)["__notes__"] = notes.copy()
-    _set(copy, "__cause__", error.__cause__)
-    _set(copy, "__context__", error.__context__)
-    _set(copy, "__suppress_context__", error.__suppress_context__)
+    _set(copy, "args", args)
     return copy
+
+
+def _by_its_own_means(error: BaseException, args: tuple[Any, ...]) -> BaseException:
+    """As pickle does it, where the class itself says how: pydantic's ``ValidationError`` for example."""
+    cls = type(error)
+    if cls.__reduce__ is BaseException.__reduce__ or args is not error.args:
+        raise TypeError
+    twin = copied_by_itself(error)
+    if type(twin) is not cls or twin is error:
+        raise TypeError
+    return twin
 
 
 _ABSENT = object()

@@ -1,0 +1,168 @@
+"""From a question to a stored answer: running the function, and what becomes of what it says."""
+
+import asyncio
+from collections.abc import Callable, Generator
+from typing import Any
+
+from askonce._logging import get_logger
+from askonce._types import Entry, Failure, Windows, life_of
+from askonce.backends.engine import EngineStore, Fence, Found
+from askonce.engine.call import Call
+from askonce.engine.record import CurrentCall
+from askonce.engine.steps import Flow, Invoke, IsAnswer, Remote, Step, Wrapped
+from askonce.flight import Flight, Landing, bare
+from askonce.isolation import isolated
+
+
+def uncached(call: Call) -> Flow:
+    """Run the function as if there were no cache."""
+    call.function.figures.computed += 1
+    record = CurrentCall((), call.function.operation)
+    try:
+        return (yield Invoke(call.function, call.arguments, record))
+    finally:
+        record.end()
+
+
+def work(call: Call, flight: Flight, *, behind: bool = False) -> Generator[Step, Any, None]:
+    """The work of a flight: run the function, store the answer, land."""
+    fence = fence_of(flight)
+    try:
+        landing, _ = yield from compute(call, fence, behind=behind)
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        if not (yield IsAnswer(error)):
+            # Cancelled, and not for want of callers: the leader's to raise, the others lead anew.
+            land(call, flight, Landing(error=error, traceback=error.__traceback__, retry=True))
+            raise
+        if isinstance(error, Wrapped):
+            error = error.error
+        landing = yield from failed(call, fence, error, behind=behind)
+    land(call, flight, landing)
+
+
+def failed(call: Call, fence: Fence, error: BaseException, *, behind: bool) -> Generator[Step, Any, Landing]:
+    """What a flight brings whose function raised."""
+    if behind:
+        get_logger().warning("refresh_failed", function=call.function.name, error=type(error).__name__)
+    yield from note_failure(call, fence, error)
+    alone = not isinstance(error, (Exception, asyncio.CancelledError))
+    return Landing(error=error, traceback=error.__traceback__, retry=alone)
+
+
+def compute(call: Call, fence: Fence, *, behind: bool = False) -> Generator[Step, Any, tuple[Landing, bool]]:
+    """Run the function and store what it answers; the landing, and whether it was stored."""
+    figures = call.function.figures
+    if behind:
+        figures.refreshed += 1
+    else:
+        figures.computed += 1
+    record = call.record = CurrentCall((call.key,), call.function.operation)
+    started = call.now
+    try:
+        value = call.function.checked((yield Invoke(call.function, call.arguments, record)))
+    except Exception:
+        figures.errors += 1
+        raise
+    finally:
+        record.end()
+    return (yield from keep(call, fence, value, record, call.now - started))
+
+
+def keep(
+    call: Call, fence: Fence, value: Any, record: CurrentCall | None = None, cost: float = 0.0
+) -> Generator[Step, Any, tuple[Landing, bool]]:
+    """Store an answer if its time, the user's rules, the function itself and the fence allow it.
+
+    Args:
+        call: what it answers.
+        fence: opened before it was made.
+        value: the answer.
+        record: what the function said of it.
+        cost: seconds that it took.
+    """
+    kept, copy = isolated(value) if call.function.isolates else (value, None)
+    landing = Landing(value, None if copy is None else lambda: copy(kept))
+    if call.untagged or (record is not None and record.skips):
+        return landing, False
+    ttl = call.function.ttl_of(value, call.store, None if record is None else record.ttl)
+    if ttl is None:
+        return landing, False
+    tags = _all_tags(fence, record)
+    policy = call.function.freshness
+    return landing, (
+        yield from _store(call, fence, kept, policy.lifetime(ttl), tags, copy, policy.windows(cost))
+    )
+
+
+def _all_tags(fence: Fence, record: CurrentCall | None) -> tuple[str, ...]:
+    """The tags that were known before the function ran, and those that it added."""
+    return fence.tags if record is None else tuple(dict.fromkeys((*fence.tags, *record.tags)))
+
+
+def _store(
+    call: Call,
+    fence: Fence,
+    kept: Any,
+    ttl: float,
+    tags: tuple[str, ...],
+    copy: Callable[[Any], Any] | None = None,
+    windows: Windows | None = None,
+) -> Generator[Step, Any, bool]:
+    if call.store.fill(fence, kept, ttl, tags, copy, windows) is None:
+        return False
+    call.function.figures.stored += 1
+    if call.store.remote is not None:
+        yield Remote(call.store, "write", (fence, kept, ttl, tags))
+    return True
+
+
+def note_failure(call: Call, fence: Fence, error: BaseException) -> Generator[Step, Any, None]:
+    """Let an entry that still serves rest, or store the exception if the function's options say so."""
+    if not isinstance(error, Exception):
+        return
+    policy = call.function.freshness
+    entry = call.store.held(call.key) if policy.outlives else None
+    life = None if entry is None else life_of(entry)
+    if entry is not None and life is not None and call.now < life.end:
+        call.store.rest(entry, call.now + policy.retry_after)
+        return
+    ttl = policy.error_ttl(error)
+    if ttl is None or call.untagged or (call.record is not None and call.record.skips):
+        return
+    kept = bare(error)
+    if kept is None:
+        get_logger().warning("error_not_kept", function=call.function.name, error=type(error).__name__)
+        return
+    yield from _store(call, fence, Failure(kept), policy.lifetime(ttl), _all_tags(fence, call.record))
+
+
+def read(store: EngineStore, fence: Fence, key: str) -> Generator[Step, Any, Entry | None]:
+    """Bring an entry in from the tier behind, with the life that it has left."""
+    found: Found | None = yield Remote(store, "read", (key,))
+    if found is None:
+        return None
+    kept, copy = isolated(found.value)
+    entry = store.fill(fence, kept, found.ttl, fence.tags, copy)
+    return entry
+
+
+def land(call: Call, flight: Flight, landing: Landing) -> None:
+    """End a flight and its fence."""
+    # An invalidation reaches the flight through its fence for as long as the flight can be joined.
+    call.store.flights.land(flight, landing)
+    call.store.close_fence(fence_of(flight))
+
+
+def give_up(call: Call, flight: Flight) -> None:
+    """End a flight that will not answer; its value, should it come after all, is not stored."""
+    if flight.landing is None:
+        flight.fence.broken = True
+    land(call, flight, Landing(retry=True))
+
+
+def fence_of(flight: Flight) -> Fence:
+    """The fence that a flight was begun with."""
+    assert isinstance(flight.fence, Fence)
+    return flight.fence
