@@ -5,7 +5,7 @@ import contextvars
 import gc
 
 import pytest
-from flighttools import FarCache, Scene, settle
+from flighttools import FarCache, Scene, settle, steps_until
 
 from askonce import MISS
 
@@ -209,18 +209,26 @@ def test_callers_that_want_everything_at_once_share_one_run(scene):
 @pytest.mark.parametrize("verb", ["refresh", "warm"])
 def test_a_verb_that_is_cancelled_closes_the_function(scene, verb):
     notes = []
-    rows = scene.cached(slow(notes))
+
+    async def rows(a):
+        try:
+            yield 1
+            notes.append("waits")
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            notes.append("cleaned")
+
+    rows = scene.cached(rows)
 
     async def main():
-        work = rows.refresh(1) if verb == "refresh" else rows.warm([(1,)])
-        task = asyncio.ensure_future(work)
-        while notes != ["begun"]:
-            await asyncio.sleep(0)
+        task = asyncio.ensure_future(rows.refresh(1) if verb == "refresh" else rows.warm([(1,)]))
+        await steps_until(lambda: notes)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         await settle()
-        assert notes == ["begun", "cleaned"]
+        assert notes == ["waits", "cleaned"]
         assert await rows.peek(1) is MISS
 
     asyncio.run(main())
