@@ -51,14 +51,22 @@ class Ask:
 
     def counts(self, *, joins: bool, fails: bool) -> dict[str, int]:
         runs = self.times if not joins and self.times > 1 and self.late else 1
-        figures = dict.fromkeys(("hits", "misses", "joined", "stale", "errors", "stored", "front", "behind"), 0)
+        figures = dict.fromkeys(
+            ("hits", "misses", "joined", "stale", "errors", "stored", "front", "behind"), 0
+        )
         if self.behind:
             figures |= {"behind": 1, "errors": int(fails), "stored": int(self.stored and not fails)}
         elif self.says in ("ran", "raises", "stands", "late"):
             runs = 1 if joins else self.callers
             joined = self.times * self.callers - runs if joins else 0
             stored = runs if self.stored and (self.says == "raises" or not fails) else 0
-            figures |= {"front": runs, "misses": runs, "joined": joined, "errors": runs * fails, "stored": stored}
+            figures |= {
+                "front": runs,
+                "misses": runs,
+                "joined": joined,
+                "errors": runs * fails,
+                "stored": stored,
+            }
         return figures | self.counted
 
 
@@ -85,9 +93,7 @@ def behind(answer: Number, *, stored: bool = True, meanwhile: Any = None) -> Ask
 
 def early(answer: Number, *, stored: bool = True, meanwhile: Any = None) -> Ask:
     """Served fresh, while one run goes on behind."""
-    return Ask(
-        "early", answer, times=3, behind=True, stored=stored, counted={"hits": 3}, meanwhile=meanwhile
-    )
+    return Ask("early", answer, times=3, behind=True, stored=stored, counted={"hits": 3}, meanwhile=meanwhile)
 
 
 def raises(error: type, *, stored: bool = False, callers: int = 1, meanwhile: Any = None) -> Ask:
@@ -136,7 +142,7 @@ class Turn:
         walk.run(walk.cache.invalidate_tags(self.value))
 
     def _drops_key(self, walk: Any) -> None:
-        walk.verb("invalidate", KEY)
+        walk.verb("invalidate", *walk.arguments)
 
 
 def after(seconds: float) -> Turn:
@@ -487,7 +493,9 @@ def _with_ttl_from(source: str) -> list[Row]:
         if other is not None:
             options = {name: value for name, value in one.options.items() if name != "ttl"} | givers[source]
             about = (other,) if source == "default" else (source, other)
-            found.append(replace(one, about=about, says="", options=options, default=default, operation_ttl=10.0))
+            found.append(
+                replace(one, about=about, says="", options=options, default=default, operation_ttl=10.0)
+            )
     return found
 
 

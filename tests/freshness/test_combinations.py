@@ -59,7 +59,10 @@ def test_no_option_and_no_pair_is_missing():
 def test_a_row_uses_what_it_is_about():
     """A row that lost an option would prove nothing."""
     for row in ROWS:
-        given = {"ttl(answer)" if callable(value) and name == "ttl" else name for name, value in row.options.items()}
+        given = {
+            "ttl(answer)" if callable(value) and name == "ttl" else name
+            for name, value in row.options.items()
+        }
         assert set(row.about) <= given | {"single_flight"}, row.id
 
 

@@ -64,15 +64,19 @@ class Walk:
     """One row, step by step; the subclasses know how their kind of function is called."""
 
     generates = False
+    arguments = (KEY,)
+    more = {}
 
     def __init__(self, row, chance, log):
         self.row = row
         self.chance = chance
         self.log = log
         self.clock = ManualClock()
-        self.cache = InMemoryCache(row.default, operation_ttls={"report": row.operation_ttl}, clock=self.clock)
+        self.cache = InMemoryCache(
+            row.default, operation_ttls={"report": row.operation_ttl}, clock=self.clock
+        )
         self.body = Body(self.clock)
-        self.function = cached(cache=self.cache, **row.options)(self.make())
+        self.function = cached(cache=self.cache, **row.options, **self.more)(self.make())
         self.joins = row.options.get("single_flight", "process") is not None and not self.generates
         self.shares = row.options.get("isolate") is False
         self.seen = []
@@ -231,7 +235,7 @@ class SyncWalk(Walk):
         return self.function.cache_info()
 
     def key(self):
-        return self.function.key(KEY)
+        return self.function.key(*self.arguments)
 
     def close(self):
         pass
@@ -300,7 +304,7 @@ class AsyncWalk(Walk):
         return self.function.cache_info()
 
     def key(self):
-        return self.function.key(KEY)
+        return self.function.key(*self.arguments)
 
     def close(self):
         self.runner.close()
@@ -320,7 +324,7 @@ class SyncStreamWalk(SyncWalk):
         return ask
 
     def call(self):
-        (item,) = self.function(KEY)
+        [item] = self.function(KEY)
         return item
 
 
@@ -342,6 +346,44 @@ class AsyncStreamWalk(AsyncWalk):
         return item
 
 
+class SyncBatchWalk(SyncWalk):
+    """A function of a list of one item."""
+
+    arguments = (KEY, ["item"])
+    more = {"each": "items"}
+
+    def make(self):
+        answer = super().make()
+
+        def ask(a, items):
+            return [answer(a) for _ in items]
+
+        return ask
+
+    def call(self):
+        [item] = self.function(*self.arguments)
+        return item
+
+
+class AsyncBatchWalk(AsyncWalk):
+    """The same, async."""
+
+    arguments = (KEY, ["item"])
+    more = {"each": "items"}
+
+    def make(self):
+        answer = super().make()
+
+        async def ask(a, items):
+            return [await answer(a) for _ in items]
+
+        return ask
+
+    async def call(self):
+        [item] = await self.function(*self.arguments)
+        return item
+
+
 async def _awaited(verb, *args):
     return await verb(*args)
 
@@ -355,6 +397,8 @@ KINDS = {
     "sync": SyncWalk,
     "async generator": AsyncStreamWalk,
     "generator": SyncStreamWalk,
+    "async each": AsyncBatchWalk,
+    "each": SyncBatchWalk,
 }
 
 

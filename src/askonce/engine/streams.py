@@ -103,12 +103,16 @@ def _fresh(call: Call, *, anew: bool) -> Play:
     fence = call.open_fence()
     try:
         entry = None if anew else (yield from _found_behind(call, fence))
-        outcome = entry or (yield from _recorded(call, fence, falls_back=not anew))
+        outcome: Recording | Ended
+        if entry is not None:
+            outcome = call.hit(entry)
+        else:
+            outcome = yield from _recorded(call, fence, falls_back=not anew)
     finally:
         call.store.close_fence(fence)
     if isinstance(outcome, Ended):
         return outcome.result
-    return (yield from _replay(call.hit(outcome)))
+    return (yield from _replay(outcome))
 
 
 def _found_behind(call: Call, fence: Fence) -> Generator[Any, Any, Entry | None]:
@@ -118,10 +122,10 @@ def _found_behind(call: Call, fence: Fence) -> Generator[Any, Any, Entry | None]
     return (yield from filling.read(call.store, fence, call.key))
 
 
-def _recorded(call: Call, fence: Fence, *, falls_back: bool) -> Generator[Any, Any, Entry | Ended]:
+def _recorded(call: Call, fence: Fence, *, falls_back: bool) -> Generator[Any, Any, Recording | Ended]:
     """Run the function and store what it yields, if nothing is in the way of that.
 
-    Answers an entry where the function failed before there was an item and the entry may stand in.
+    Answers an old recording where the function failed before there was an item and that may stand in.
     """
     figures = call.function.figures
     figures.computed += 1
@@ -137,7 +141,8 @@ def _recorded(call: Call, fence: Fence, *, falls_back: bool) -> Generator[Any, A
         stale = call.fallback() if falls_back and not talk.begun else None
         if stale is None:
             raise
-        return stale
+        recording: Recording = call.stand_in(stale)
+        return recording
     finally:
         talk.record.end()
     if log.open:
