@@ -1,7 +1,9 @@
 """Failures on demand."""
 
 import asyncio
+import gc
 import traceback
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -223,12 +225,14 @@ def test_what_is_not_cached_cannot_be_made_to_fail():
         failing(lambda: 1, ConnectionError)
 
 
-def test_a_function_that_is_not_tested_any_more_is_freed():
+@pytest.mark.parametrize("generates", [True, False])
+def test_a_function_that_is_not_tested_any_more_is_freed(generates):
     """Nothing is kept of a function beyond its blocks."""
-    import gc
-    import weakref
 
-    function = cached(lambda: 1)
+    def generator():
+        yield 1
+
+    function = cached(generator if generates else lambda: 1)
     with failing(function, KeyError):
         pass
     gone = weakref.ref(function)
