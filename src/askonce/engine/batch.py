@@ -381,7 +381,9 @@ def _work(batch: Batch, led: list[_Seat], *, behind: bool = False) -> Generator[
             error = error.error
         landings = []
         for seat in led:
-            landings.append((yield from filling.failed(seat.call, filling.fence_of(seat.flight), error, behind=behind)))
+            lost = behind or filling.is_left(seat.flight)
+            fence = filling.fence_of(seat.flight)
+            landings.append((yield from filling.failed(seat.call, fence, error, behind=lost)))
     _land(led, landings)
 
 
@@ -415,7 +417,8 @@ def _compute(batch: Batch, led: list[_Seat], *, behind: bool) -> Generator[Step,
         fence = filling.fence_of(seat.flight)
         if isinstance(value, Exception):
             figures.errors += 1
-            landings.append((yield from filling.failed(seat.call, fence, value, behind=behind)))
+            lost = behind or filling.is_left(seat.flight)
+            landings.append((yield from filling.failed(seat.call, fence, value, behind=lost)))
         else:
             landing, _ = yield from filling.keep(seat.call, fence, function.checked(value), record, cost)
             landings.append(landing)

@@ -38,8 +38,13 @@ def work(call: Call, flight: Flight, *, behind: bool = False) -> Generator[Step,
             raise
         if isinstance(error, Wrapped):
             error = error.error
-        landing = yield from failed(call, fence, error, behind=behind)
+        landing = yield from failed(call, fence, error, behind=behind or is_left(flight))
     land(call, flight, landing)
+
+
+def is_left(flight: Flight) -> bool:
+    """Whether all callers have gone on without the answer, which took too long."""
+    return flight.lasts and not flight.aboard
 
 
 def failed(call: Call, fence: Fence, error: BaseException, *, behind: bool) -> Generator[Step, Any, Landing]:
