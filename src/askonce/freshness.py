@@ -221,5 +221,9 @@ def _errors(value: Any) -> tuple[tuple[type[Exception], float], ...]:
             raise ConfigurationError(
                 f"errors: {cls!r} is no exception that can be kept; give subclasses of Exception"
             )
+        if issubclass(cls, (StopIteration, StopAsyncIteration)):
+            raise ConfigurationError(
+                f"errors: {cls.__name__} is how an iterator ends and is never kept; leave it out"
+            )
         table.append((cls, parse_ttl(ttl, f"errors[{cls.__name__}]")))
     return tuple(table)

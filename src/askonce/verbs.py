@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, cast
 
@@ -13,6 +13,7 @@ from askonce.engine import batch, commands, flow
 from askonce.engine.drivers import drive, drive_blocking, is_being_cancelled
 from askonce.engine.each import single
 from askonce.engine.function import Function
+from askonce.engine.record import unheard
 from askonce.engine.recording import BOUNDS, written
 from askonce.exceptions import ConfigurationError
 from askonce.results import CacheInfo, Explanation, Key, WarmReport
@@ -119,6 +120,10 @@ class AsyncVerbs(_Verbs):
         stored: bool = await drive(self._flows.put(self._function, value, self._bind(args, kwargs)))
         return stored
 
+    def uncached(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself: nothing is looked up, counted or stored."""
+        return _unheard(super().uncached(*args, **kwargs), self._function.operation)
+
     async def explain(self, /, *args: Any, **kwargs: Any) -> Explanation:
         """Why a call would hit or miss."""
         arguments = self._bind(args, kwargs)
@@ -158,7 +163,6 @@ class AsyncVerbs(_Verbs):
             raise failed.exceptions[0] from None
         return warming.report()
 
-
     async def _answer(self, call: WarmCall) -> None:
         await self._call(*call)
 
@@ -190,6 +194,11 @@ class SyncVerbs(_Verbs):
         """Store a value as the answer of a call; whether it was stored."""
         stored: bool = drive_blocking(self._flows.put(self._function, value, self._bind(args, kwargs)))
         return stored
+
+    def uncached(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself: nothing is looked up, counted or stored."""
+        with unheard(self._function.operation):
+            return super().uncached(*args, **kwargs)
 
     def explain(self, /, *args: Any, **kwargs: Any) -> Explanation:
         """Why a call would hit or miss."""
@@ -224,13 +233,21 @@ class SyncVerbs(_Verbs):
             worker.result()
         return warming.report()
 
-
     def _answer(self, call: WarmCall) -> None:
         self._call(*call)
 
 
+async def _unheard(answer: Awaitable[Any], operation: str | None) -> Any:
+    with unheard(operation):
+        return await answer
+
+
 class AsyncStreamVerbs(AsyncVerbs):
     """The verbs of an async generator function; its answer is the list of what it yields."""
+
+    def uncached(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself: nothing is looked up, counted or stored."""
+        return _Verbs.uncached(self, *args, **kwargs)
 
     async def refresh(self, /, *args: Any, **kwargs: Any) -> list[Any]:
         """Run the function to its end whatever is stored, store what it yields, and return that as a list."""

@@ -8,9 +8,9 @@ import asyncio
 import contextlib
 import threading
 from dataclasses import asdict
-from functools import partial
 
-from combinations import KEY, Ask, Number, Refusal
+from combinations import KEY, Ask
+
 from askonce import InMemoryCache, cached, freshness
 from askonce.engine import drivers
 from askonce.engine.crew import crew

@@ -5,7 +5,7 @@ returns a coroutine. pyright sees it right; for mypy a ``cast`` or a wrapper hel
 """
 
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
 from datetime import timedelta
 from typing import Any, Generic, TypeVar, assert_type
 
@@ -98,6 +98,103 @@ async def async_functions() -> None:
     assert_type(await load(User, 1), User)
     assert_type(await load(model=User, number=1), User)
     assert_type(await first([1]), int)
+
+
+@cached
+def lines(path: str, *, limit: int = 9) -> Iterator[str]:
+    yield path
+
+
+@cached(ttl="1h")
+def talk(number: int) -> Generator[bytes, str, float]:
+    heard = yield b""
+    return float(len(heard) + number)
+
+
+@cached
+async def words(text: str, *, limit: int = 9) -> AsyncIterator[str]:
+    yield text
+
+
+@ai_cached(operation="qa")
+async def chunks(prompt: str) -> AsyncGenerator[bytes, None]:
+    yield prompt.encode()
+
+
+@cached
+async def items(first: T, times: int) -> AsyncIterator[T]:
+    yield first
+
+
+def generators() -> None:
+    assert_type(lines("p", limit=1), Iterator[str])
+    assert_type([*lines("p")], list[str])
+    assert_type(lines.peek("p"), list[str] | Missing)
+    assert_type(lines.refresh("p"), list[str])
+    assert_type(lines.store(["a"], "p", limit=1), bool)
+    assert_type(lines.store(("a", "b"), "p"), bool)
+    assert_type(lines.uncached("p"), Iterator[str])
+    assert_type(lines.invalidate("p"), bool)
+    assert_type(lines.key("p"), str)
+    assert_type(lines.warm([("p",)]), WarmReport)
+    assert_type(lines.explain("p"), Explanation)
+    assert_type(lines.cache_info(), CacheInfo)
+    lines.invalidate_all()
+    assert_type(talk(1), Generator[bytes, str, float])
+    assert_type(talk(1).send("s"), bytes)
+    assert_type(talk.refresh(1), list[bytes])
+
+
+async def async_generators() -> None:
+    assert_type(words("t", limit=1), AsyncIterator[str])
+    assert_type([word async for word in words("t")], list[str])
+    assert_type(await words.peek("t"), list[str] | Missing)
+    assert_type(await words.refresh("t"), list[str])
+    assert_type(await words.store(["a"], "t"), bool)
+    assert_type(words.uncached("t"), AsyncIterator[str])
+    assert_type(await words.invalidate("t"), bool)
+    assert_type(await words.key("t"), Key)
+    assert_type(await words.warm([("t",)]), WarmReport)
+    assert_type(await words.explain("t"), Explanation)
+    await words.invalidate_all()
+    assert_type(chunks("p"), AsyncGenerator[bytes, None])
+    assert_type(await chunks("p").asend(None), bytes)
+    await chunks("p").aclose()
+    assert_type(await chunks.refresh("p"), list[bytes])
+    assert_type(items(1, 2), AsyncIterator[int])
+
+
+class Reader:
+    @cached(ignore={"self"})
+    async def pages(self, book: str) -> AsyncIterator[bytes]:
+        yield book.encode()
+
+    @cached(ignore={"self"})
+    def lines(self, book: str, *, first: int = 0) -> Iterator[str]:
+        yield book
+
+    @cached
+    @classmethod
+    def books(cls, shelf: int) -> Generator[str, None, None]:
+        yield cls.__name__ * shelf
+
+    @cached
+    @staticmethod
+    async def halves(number: int) -> AsyncGenerator[float, None]:
+        yield number / 2
+
+
+async def generator_methods(reader: Reader) -> None:
+    assert_type(reader.pages("b"), AsyncIterator[bytes])
+    assert_type(await reader.pages.peek("b"), list[bytes] | Missing)
+    assert_type(await reader.pages.store([b""], "b"), bool)
+    assert_type(await Reader.pages.refresh(reader, "b"), list[bytes])
+    assert_type([*reader.lines("b", first=1)], list[str])
+    assert_type(reader.lines.refresh("b"), list[str])
+    assert_type(Reader.books(1), Generator[str, None, None])
+    assert_type(reader.books.peek(1), list[str] | Missing)
+    assert_type(reader.halves(1), AsyncGenerator[float, None])
+    assert_type(await Reader.halves.refresh(1), list[float])
 
 
 class Service:

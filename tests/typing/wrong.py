@@ -1,5 +1,7 @@
 """Uses that type checkers must refuse: every line that ends in the marker, and no other. Never run."""
 
+from collections.abc import AsyncIterator, Iterator
+
 from askonce import cached
 
 
@@ -27,6 +29,22 @@ class Service:
     @staticmethod
     def double(number: int) -> int:
         return number * 2
+
+
+@cached
+def lines(path: str) -> Iterator[str]:
+    yield path
+
+
+@cached(ttl="1h")
+async def words(text: str) -> AsyncIterator[str]:
+    yield text
+
+
+class Reader:
+    @cached(ignore={"self"})
+    async def pages(self, book: str) -> AsyncIterator[bytes]:
+        yield book.encode()
 
 
 def calls(service: Service) -> None:
@@ -69,6 +87,22 @@ async def async_verbs(service: Service) -> None:
     service.make.invalidate("1")  # error
     await add(1)  # error
     add(dropped)
+
+
+async def generators(reader: Reader) -> None:
+    lines(1)  # error
+    lines.store("text", 1)  # error
+    lines.store([1], "p")  # error
+    rows: list[int] = lines.refresh("p")  # error
+    found: list[str] = lines.peek("p")  # error
+    await words("t")  # error
+    for _ in words("t"):  # error
+        pass
+    await words.store([1], "t")  # error
+    await words.peek()  # error
+    reader.pages(1)  # error
+    await reader.pages.refresh(reader, "b")  # error
+    lines(found[rows[0]])
 
 
 def work(number: int) -> int:

@@ -1,6 +1,5 @@
 """The options of a decorated function, checked as far as they can be without the function."""
 
-import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -9,6 +8,7 @@ from askonce._types import Ttl
 from askonce.backends.interface import CacheInterface
 from askonce.exceptions import ConfigurationError
 from askonce.freshness import Freshness
+from askonce.signature import kind_of
 
 CacheOption = CacheInterface | str | Callable[[], CacheInterface] | None
 
@@ -132,7 +132,7 @@ def check_text_or_number(value: Any, name: str) -> None:
 
 
 def _check_not_async(name: str, value: Any) -> None:
-    if inspect.iscoroutinefunction(value):
-        raise ConfigurationError(
-            f"{name}= is a coroutine function, whose answer nobody would await; give a plain one"
-        )
+    kind = kind_of(value) if callable(value) and not isinstance(value, type) else "sync"
+    if kind in ("async", "async generator"):
+        what = "a coroutine function" if kind == "async" else "an async generator function"
+        raise ConfigurationError(f"{name}= is {what}, whose answer nobody would await; give a plain one")

@@ -1,6 +1,7 @@
 """What a cached function can say about its own answer while it runs."""
 
 import contextlib
+from collections.abc import Iterator
 from contextvars import ContextVar, Token
 
 from askonce._types import Ttl
@@ -108,8 +109,7 @@ def current_call() -> CurrentCall:
     call = _current.get()
     if call is None:
         raise RuntimeError(
-            "current_call() knows of no cached function that is running here; call it inside of one "
-            "(the verb uncached(...) runs the function without a cache)"
+            "current_call() knows of no cached function that is running here; call it inside of one"
         )
     return call
 
@@ -123,3 +123,15 @@ def leave(token: Token[CurrentCall | None]) -> None:
     """Have it know what it knew before."""
     with contextlib.suppress(ValueError):  # a coroutine that was left behind is closed anywhere
         _current.reset(token)
+
+
+@contextlib.contextmanager
+def unheard(operation: str | None) -> Iterator[None]:
+    """Let a function that runs without the cache speak of its call all the same; nobody listens."""
+    call = CurrentCall((), operation)
+    token = enter(call)
+    try:
+        yield
+    finally:
+        leave(token)
+        call.end()

@@ -81,9 +81,17 @@ class Template:
         """The text with its fields filled in.
 
         Raises:
-            KeyBuildError: an argument does not have what a field names.
+            KeyBuildError: an argument does not have what a field names, or no text of its own.
         """
-        return self._literal.format(*self.values(arguments))
+        values = self.values(arguments)
+        for field, value in zip(self._fields, values, strict=True):
+            if _shows_its_address(type(value)):
+                raise KeyBuildError(
+                    f"{self._where}: the field {{{field.text}}} of the template {self.text!r} is a "
+                    f"{type(value).__qualname__}, whose text is its address in memory; "
+                    f"name what tells it apart, such as {{{field.text}.id}}"
+                )
+        return self._literal.format(*values)
 
     def values(self, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
         """The fields' values in order: as they are, unless a conversion or a format makes text of them.
@@ -124,6 +132,11 @@ class Template:
 
     def _wrong(self, reason: str) -> ConfigurationError:
         return ConfigurationError(f"{self._where}: the template {self.text!r} {reason}")
+
+
+def _shows_its_address(cls: type) -> bool:
+    ways = (cls.__format__, cls.__str__, cls.__repr__)
+    return ways == (object.__format__, object.__str__, object.__repr__)
 
 
 def _steps(text: str) -> tuple[tuple[bool, str | int], ...]:
