@@ -109,7 +109,7 @@ def refuse_own_refresh(call: Call) -> None:
     mine = current_flight.get()
     if mine is not None and mine.landing is None and mine.key == call.key:
         raise RecursionError(
-            f"the computation under {call.key!r} refreshes itself without end; call filling.uncached(...)"
+            f"the computation under {call.key!r} refreshes itself without end; call uncached(...)"
         )
 
 
