@@ -369,6 +369,7 @@ def test_an_answer_of_the_chosen_cache_never_enters_the_index(ask, other):
         assert [ask(1), ask(1), ask(1)] == ["answer 1"] * 3
     index = ask.function.key.__self__._function.path.index
     assert index == {}
+    assert other.engine_store().look(ask.key(1)).index_key is None
     assert [ask(1), ask(1), ask(1)] == ["answer 2"] * 3
     assert len(index) == 1
     with use_cache(other):

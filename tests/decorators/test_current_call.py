@@ -17,12 +17,12 @@ from askonce.engine.record import current_call
 def saying(form, cache):
     """Decorate a function that says something of its answer and answers how often it ran."""
 
-    def saying(say, **options):
+    def saying(say, *said, **options):
         runs = []
 
         def ask(value):
             runs.append(value)
-            say(current_call())
+            say(current_call(), *said)
             return len(runs)
 
         return form.cached(ask, cache=cache, **options)
@@ -117,29 +117,51 @@ def test_a_time_to_live_is_said_as_everywhere(saying, cache, ttl, seconds):
     assert cache.sync.get_ttl(ask.key(1)) == seconds
 
 
-@pytest.mark.parametrize("ttl", [0, -1, -0.5, 0.0])
+@pytest.mark.parametrize("ttl", [0, -1, -0.5, 0.0, -FOREVER, timedelta(0), timedelta(-1)])
 def test_no_time_to_live_is_not_stored(saying, ttl):
     ask = saying(lambda call: call.set_ttl(ttl))
     assert [ask(1), ask(1)] == [1, 2]
     assert ask.peek(1) is MISS
 
 
-@pytest.mark.parametrize("ttl", [float("nan"), "soon", None, [], True])
+@pytest.mark.parametrize("ttl", [float("nan"), "soon", "0s", None, [], True, False])
 def test_what_is_no_time_is_refused_inside_the_function(saying, ttl):
     with pytest.raises(ConfigurationError, match="set_ttl"):
         saying(lambda call: call.set_ttl(ttl))(1)
 
 
 def test_what_was_said_last_counts(saying, cache):
-    ask = saying(lambda call: (call.set_ttl(5), call.set_ttl(7)))
-    ask(1)
-    assert cache.sync.get_ttl(ask.key(1)) == 7
+    for first, last in ((5, 7), (0, 7), (7, 0)):
+        ask = saying(lambda call, *ttls: [call.set_ttl(ttl) for ttl in ttls], first, last)
+        ask(1)
+        assert cache.sync.get_ttl(ask.key(1)) == (last or None)
 
 
-def test_what_it_says_goes_before_a_rule_of_the_decorator(saying, cache):
-    ask = saying(lambda call: call.set_ttl(5), ttl=lambda answer: 50)
+def test_a_time_to_live_does_not_undo_declining(saying):
+    ask = saying(lambda call: (call.skip_store(), call.set_ttl(5)))
+    assert [ask(1), ask(1)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "rule", [lambda answer: 50, lambda answer: 0, lambda answer: 1 / 0], ids=["50", "0", "raises"]
+)
+def test_what_it_says_goes_before_a_rule_of_the_decorator(saying, cache, rule):
+    ask = saying(lambda call: call.set_ttl(5), ttl=rule)
     ask(1)
     assert cache.sync.get_ttl(ask.key(1)) == 5
+
+
+def test_what_it_says_does_not_undo_store_if(saying):
+    ask = saying(lambda call: call.set_ttl(5), store_if=lambda answer: answer > 1)
+    assert [ask(1), ask(1), ask(1)] == [1, 2, 2]
+
+
+def test_the_windows_begin_where_the_time_that_it_says_ends(saying, clock):
+    ask = saying(lambda call: call.set_ttl(5), ttl=50, stale_if_error=10)
+    ask(1)
+    clock.advance(5)
+    assert ask.explain(1).hit is False
+    assert "stands in" in ask.explain(1).reason
 
 
 def test_an_answer_that_is_declined_is_returned_and_not_stored(saying):
@@ -196,7 +218,7 @@ def test_tags_that_it_adds_invalidate_the_answer(saying, cache):
 
 
 def test_tags_add_up(saying):
-    ask = saying(lambda call: (call.add_tags("a"), call.add_tags("b", "a")))
+    ask = saying(lambda call: (call.add_tags("a"), call.add_tags("b")))
     ask(1)
     assert set(ask.explain(1).tags) == {"a", "b"}
 
@@ -252,10 +274,28 @@ def test_after_the_function_there_is_none(form, saying):
         form.run(form.function(ask)())
 
 
-def test_an_uncached_run_has_none(form, cache):
-    ask = form.cached(lambda value: current_call(), cache=cache)
-    with pytest.raises(RuntimeError, match="uncached"):
-        ask.uncached(1)
+def test_an_uncached_run_may_speak_and_is_heard_by_nobody(saying):
+    """The function need not know how it is run."""
+
+    def say(call):
+        call.set_ttl(5), call.add_tags("a"), call.skip_store()
+        seen.append((call.keys, call.operation))
+
+    seen = []
+    assert saying(say, operation="qa").uncached(1) == 1
+    assert seen == [((), "qa")]
+    with pytest.raises(RuntimeError, match="no cached function"):
+        current_call()
+
+
+def test_an_uncached_run_inside_a_cached_function_does_not_speak_for_it(form, saying, cache):
+    inner = saying(lambda call: call.skip_store(), name="inner").function
+
+    async def awaiting(value):
+        return await inner.uncached(value)
+
+    outer = cached(cache=cache)(awaiting if form.kind == "async" else lambda value: inner.uncached(value))
+    assert [form.run(outer(1)) for _ in range(2)] == [1, 1]
 
 
 def test_after_a_function_that_raised_there_is_none(form, cache):

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import contextvars
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 from datetime import timedelta
@@ -439,6 +441,18 @@ def test_a_name_that_nobody_registered_is_refused_where_the_block_begins():
     assert not modes.open_frames
 
 
+def test_a_cache_that_stands_in_for_all_stands_in_for_a_chosen_one_too():
+    """Tests of users put one in place of whatever the program names."""
+    end = registry.put_over(TWO)
+    try:
+        with use_cache(ONE):
+            assert chosen_cache() is TWO
+    finally:
+        end()
+    with use_cache(ONE):
+        assert chosen_cache() is ONE
+
+
 # --- wrappers
 
 
@@ -520,7 +534,7 @@ def test_all_variants_give_the_same_answers(never, changes):
     # One of the values is a long text, which all wrappers mind from then on.
     assert (minds_long_texts(ask.__code__), minds_contexts(ask.__code__)) == (True, contexts in changes)
     assert (ask.__name__, ask.__qualname__) == (ask.__wrapped__.__name__, ask.__wrapped__.__qualname__)
-    assert ask.__code__.co_name == ask.__wrapped__.__name__
+    assert {ask.__code__.co_name, ask.__code__.co_qualname} == {ask.__wrapped__.__name__}
 
 
 @pytest.mark.parametrize(
@@ -605,9 +619,25 @@ def test_a_change_waits_for_one_that_another_thread_is_making(never, monkeypatch
     assert (minds_long_texts(ask.__code__), minds_contexts(ask.__code__)) == (True, True)
 
 
-def test_functions_are_not_kept_for_the_sake_of_contexts(never):
-    ask, function = make()
-    alive = weakref.ref(function.path)
-    del ask, function
-    gc.collect()
-    assert alive() is None
+FRESH_PROCESS = """
+import gc, weakref
+from askonce import InMemoryCache, cached
+from askonce.engine.modes import bypass
+
+def make():
+    return cached(cache=InMemoryCache(), name="ask")(lambda value: value)
+
+ask, gone = make(), make()
+alive = weakref.ref(gone.key.__self__._function.path)
+del gone
+gc.collect()
+before = ask.__code__
+with bypass():
+    ask(1)
+print(alive(), before is ask.__code__, make().__code__.co_names == ask.__code__.co_names)
+"""
+
+
+def test_a_process_keeps_no_function_for_the_sake_of_contexts_that_may_come():
+    ended = subprocess.run([sys.executable, "-c", FRESH_PROCESS], capture_output=True, text=True, check=True)
+    assert ended.stdout == "None False True\n"

@@ -165,8 +165,6 @@ class _Variants:
             self._adopt(self._guards._replace(contexts=True))
 
     def _adopt(self, guards: Guards) -> None:
-        if guards == self._guards:
-            return
         self._guards = guards
         make = generate(_variant_source(self._plan, self._names, guards), {}, "make")
         call, bound = make(None, None, None, None)
