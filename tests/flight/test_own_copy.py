@@ -2,13 +2,15 @@
 
 import dataclasses
 import errno
+import gc
 import subprocess
 import traceback
+import weakref
 
 import pydantic
 import pytest
 
-from askonce.flight import own_copy
+from askonce.flight import bare, own_copy
 
 
 class Quota(Exception):
@@ -160,17 +162,204 @@ def test_a_traceback_does_not_grow():
     assert error.__traceback__ is begin
 
 
-def test_what_cannot_be_copied_is_shared():
-    """A class that cannot be made without its data, such as pydantic's, is raised as it is."""
+def invalid():
+    """What pydantic raises: a class that cannot be made without its data, and says how else."""
 
     class Model(pydantic.BaseModel):
         number: int
 
     with pytest.raises(pydantic.ValidationError) as caught:
         Model(number="x")
-    error = caught.value
+    return caught.value
+
+
+def test_what_says_how_it_is_pickled_is_copied_like_that():
+    """Cause, notes and attributes of the caller's own come along."""
+    error = invalid()
+    error.__cause__ = KeyError("cause")
+    error.add_note("from the function")
+    copy = own_copy(error, error.__traceback__)
+
+    assert copy is not error
+    assert type(copy) is type(error)
+    assert copy.errors() == error.errors()
+    assert (copy.__cause__, copy.__notes__) == (error.__cause__, ["from the function"])
+    assert copy.__traceback__ is error.__traceback__
+
+
+class Stuck(Exception):
+    """Cannot be copied."""
+
+    def __new__(cls, *, first=False):
+        if not first:
+            raise NotImplementedError
+        return super().__new__(cls)
+
+    def __init__(self, *, first):
+        super().__init__()
+
+
+class Selfish(Stuck):
+    """Is its own copy."""
+
+    def __reduce__(self):
+        return "the only one"
+
+
+class Strange(Stuck):
+    """Its copies are something else."""
+
+    def __reduce__(self):
+        return ValueError, ()
+
+
+@pytest.mark.parametrize("cls", [Stuck, Selfish, Strange])
+def test_what_cannot_be_copied_is_shared(cls):
+    """It is raised as it is, and each time its traceback begins where it did."""
+    error = raised(cls(first=True))
     begin = error.__traceback__
 
     assert own_copy(error, begin) is error
-    assert raised(own_copy(error, begin)).errors()[0]["loc"] == ("number",)
+    assert raised(own_copy(error, begin)) is error
     assert len(traceback.extract_tb(own_copy(error, begin).__traceback__)) == len(traceback.extract_tb(begin))
+
+
+# --- copies to keep
+
+
+class Local:
+    """Something large that a function has while it runs."""
+
+
+def failing(make):
+    """Fails while it has a ``Local``: the exception, and a reference to the local."""
+    local = Local()
+    reference = weakref.ref(local)
+    try:
+        make()
+    except Exception as error:
+        return error, reference
+    raise AssertionError
+
+
+def chained(error, cause):
+    """Raises an error in the handling of another, which is its cause."""
+    try:
+        raise cause
+    except Exception as caught:
+        raise error from caught
+
+
+def in_context():
+    try:
+        raise KeyError("context")
+    except KeyError:
+        raise ValueError("no")  # noqa: B904
+
+
+def many(depth):
+    """An exception with so many causes, one below the other."""
+    error = raised(ValueError(0))
+    for number in range(1, depth):
+        above = ValueError(number)
+        above.__cause__ = error
+        error = raised(above)
+    raise error
+
+
+def of_two():
+    raise ExceptionGroup("two", [raised(ValueError(1)), ExceptionGroup("one", [raised(invalid())])])
+
+
+FAILURES = {
+    "alone": lambda: raised(1 / 0),
+    "with a cause": lambda: chained(ValueError("no"), KeyError("cause")),
+    "in a context": in_context,
+    "with many causes": lambda: many(20),
+    "with a cause that cannot be copied": lambda: chained(ValueError("no"), Stuck(first=True)),
+    "pydantic's": lambda: chained(invalid(), KeyError("cause")),
+    "a group": of_two,
+    "with a group as cause": lambda: chained(ValueError("no"), ExceptionGroup("one", [raised(KeyError(1))])),
+}
+
+
+@pytest.mark.parametrize("make", FAILURES.values(), ids=FAILURES)
+def test_a_copy_to_keep_holds_on_to_nothing(make):
+    """Nor do its causes and members: what the function had in its hands is free, whatever is kept."""
+    error, local = failing(make)
+    copy = bare(error)
+    assert copy is not None
+    assert (type(copy), str(copy)) == (type(error), str(error))
+    del error
+    gc.collect()
+
+    assert local() is None
+    assert copy.__traceback__ is None
+
+
+def test_a_copy_to_keep_leaves_the_original_alone():
+    """It is raised to the caller, who wants to see where it came from, and what led to it."""
+    for make in FAILURES.values():
+        error, _ = failing(make)
+        before = error.__traceback__, error.__cause__, error.__context__, error.args
+        causes = error.__cause__ and error.__cause__.__traceback__
+        bare(error)
+        assert (error.__traceback__, error.__cause__, error.__context__, error.args) == before
+        assert (error.__cause__ and error.__cause__.__traceback__) is causes
+
+
+def test_a_copy_to_keep_knows_its_causes():
+    error, _ = failing(lambda: chained(ValueError("no"), Named("a.txt")))
+    copy = bare(error)
+
+    assert (type(copy.__cause__), copy.__cause__.filename) == (Named, "a.txt")
+    assert copy.__cause__ is not error.__cause__
+    assert copy.__context__ is None
+    assert copy.__suppress_context__ is True
+
+
+def test_a_copy_to_keep_knows_whether_its_context_was_hidden():
+    for make, hidden in ((in_context, False), (lambda: chained(ValueError("no"), KeyError("c")), True)):
+        assert bare(failing(make)[0]).__suppress_context__ is hidden
+
+
+def test_of_many_causes_the_nearest_are_kept():
+    copy, _ = failing(lambda: many(20))
+    numbers = []
+    copy = bare(copy)
+    while copy is not None:
+        numbers.append(copy.args[0])
+        copy = copy.__cause__
+    assert numbers == list(range(19, 10, -1))
+
+
+def test_causes_in_a_circle_end():
+    first, second = ValueError(1), ValueError(2)
+    first.__cause__, second.__cause__ = second, first
+    assert bare(first).args == (1,)
+
+
+def test_a_group_to_keep_has_members_of_its_own():
+    group, _ = failing(of_two)
+    group.add_note("of the group")
+    copy = bare(group)
+
+    assert [type(member) for member in copy.exceptions] == [ValueError, ExceptionGroup]
+    assert not {id(member) for member in copy.exceptions} & {id(member) for member in group.exceptions}
+    assert copy.exceptions[1].exceptions[0].errors() == group.exceptions[1].exceptions[0].errors()
+    assert (copy.message, copy.__notes__) == ("two", ["of the group"])
+    assert copy.args == ("two", list(copy.exceptions))
+
+
+@pytest.mark.parametrize("cls", [Stuck, Selfish, Strange])
+def test_what_cannot_be_copied_is_not_kept(cls):
+    """It would keep alive what it passed, and threads would raise one object."""
+    assert bare(cls(first=True)) is None
+    assert bare(ExceptionGroup("one", [KeyError(1), cls(first=True)])) is None
+
+
+def test_a_group_that_is_too_deep_is_not_kept():
+    error = ValueError(1)
+    for _ in range(20):
+        error = ExceptionGroup("one", [error])
+    assert bare(error) is None
