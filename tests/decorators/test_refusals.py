@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import functools
 import math
 
 import pytest
@@ -115,18 +114,6 @@ def test_what_cannot_be_called_is_refused(target):
 def test_a_class_is_refused():
     with pytest.raises(TypeError, match="Body.*decorate a function.* that makes instances"):
         cached(Body)
-
-
-def test_generators_are_refused_at_decoration():
-    def numbers():
-        yield 1
-
-    async def later():
-        yield 1
-
-    for target in (numbers, later, functools.partial(numbers)):
-        with pytest.raises(TypeError, match=r"is a generator.*return a list"):
-            cached(target)
 
 
 # --- answers
