@@ -196,3 +196,28 @@ def test_figures_by_hand_add_up(by_hand):
 
 def lines_of(output):
     return {line[:16].strip(): line[16:] for line in output.splitlines()}
+
+
+@pytest.fixture(scope="module")
+def outage():
+    finished = run(EXAMPLES / "outage.py")
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr.split() == ["refresh_failed", "function=outage:summary_of", "error=URLError"]
+    return [line.split(None, 1)[1] for line in finished.stdout.splitlines() if line[2:3] == ":"]
+
+
+def test_callers_do_not_notice_that_a_service_is_down(outage):
+    """All of the day they get the summary; only three calls wait for the service."""
+    assert len({line[-35:] for line in outage[:10]}) == 1
+    assert [re.search(r" (asked|fresh|stale) +(\d) request", line).groups() for line in outage] == [
+        ("asked", "1"), ("fresh", "0"),  # computed, hit
+        ("stale", "1"), ("fresh", "0"),  # refreshed behind
+        ("stale", "1"), ("stale", "0"),  # down, within stale: the refresh fails, and rests
+        ("stale", "1"), ("stale", "0"),  # down, within stale_if_error: the call fails, and rests
+        ("asked", "1"), ("fresh", "0"),  # back
+        ("asked", "1"), ("fresh", "0"),  # an error, kept
+    ]  # fmt: skip
+
+
+def test_an_unknown_topic_is_an_error_each_time(outage):
+    assert [line.split()[-1] for line in outage[10:]] == ["LookupError"] * 2
