@@ -3,16 +3,39 @@
 ``test_combinations`` walks the rows; ``python tests/freshness/combinations.py`` writes the table of
 ``docs/freshness.md`` from them.
 
-In all rows a ttl is 10 s, ``stale`` 20 s and ``stale_if_error`` 40 s. Runs of the function are numbered from 1
-and answer ``[their number]``; in rows with ``refresh_ahead`` a run takes 1 s, so that the first answer is there
-at 1 s and is fresh until 11 s.
+In all rows a ttl is 10 s, ``stale`` 20 s and ``stale_if_error`` 40 s. Runs of the function are numbered
+from 1 and answer ``[their number]``; in rows with ``refresh_ahead`` a run takes 1 s, so that the first answer
+is there at 1 s and is fresh until 11 s.
 """
 
 import itertools
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
+
+from scenario import (
+    LONG,
+    SOON,
+    Refusal,
+    Row,
+    after,
+    behind,
+    draws,
+    drops,
+    drops_key,
+    early,
+    fails,
+    hit,
+    kept,
+    late,
+    old,
+    raises,
+    ran,
+    stands,
+    takes,
+    works,
+)
 
 OPTIONS = (
     "ttl", "ttl(answer)", "operation", "stale", "stale_if_error", "retry_after", "refresh_ahead", "jitter",
@@ -20,157 +43,7 @@ OPTIONS = (
 )  # fmt: skip
 """All that have a say in when an answer is stored, served or computed anew; two of them are one parameter."""
 
-KEY = 7
-"""The argument of all calls."""
-
-SOON = 0.001
-"""A timeout that a function at the gate always outlasts, in seconds of the real clock."""
-
-LONG = 3600
-"""One that none outlasts."""
-
-Number = int | tuple[int, ...]
-
-
-# --- the steps
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Calls, what each of them gets, and what they add to the figures."""
-
-    says: str
-    answer: Any
-    times: int = 1
-    callers: int = 1
-    behind: bool = False
-    late: bool = False
-    stored: bool = True
-    counted: dict[str, int] = field(default_factory=dict)
-    meanwhile: Any = None
-
-    def counts(self, *, joins: bool, fails: bool) -> dict[str, int]:
-        runs = self.times if not joins and self.times > 1 and self.late else 1
-        figures = dict.fromkeys(
-            ("hits", "misses", "joined", "stale", "errors", "stored", "front", "behind"), 0
-        )
-        if self.behind:
-            figures |= {"behind": 1, "errors": int(fails), "stored": int(self.stored and not fails)}
-        elif self.says in ("ran", "raises", "stands", "late"):
-            runs = 1 if joins else self.callers
-            joined = self.times * self.callers - runs if joins else 0
-            stored = runs if self.stored and (self.says == "raises" or not fails) else 0
-            figures |= {
-                "front": runs,
-                "misses": runs,
-                "joined": joined,
-                "errors": runs * fails,
-                "stored": stored,
-            }
-        return figures | self.counted
-
-
-def ran(answer: Number, *, stored: bool = True, callers: int = 1, meanwhile: Any = None) -> Ask:
-    """Computed for the caller."""
-    return Ask("ran", answer, stored=stored, callers=callers, meanwhile=meanwhile)
-
-
-def hit(answer: Number) -> Ask:
-    """Served while it is fresh; three times, since the second and third come from the fast index."""
-    return Ask("hit", answer, times=3, counted={"hits": 3})
-
-
-def old(answer: Number) -> Ask:
-    """Served though it is stale, and nobody tries to replace it."""
-    return Ask("old", answer, times=3, counted={"hits": 3, "stale": 3})
-
-
-def behind(answer: Number, *, stored: bool = True, meanwhile: Any = None) -> Ask:
-    """Served though it is stale, to all who come, while one run goes on behind them."""
-    counted = {"hits": 3, "stale": 3}
-    return Ask("behind", answer, times=3, behind=True, stored=stored, counted=counted, meanwhile=meanwhile)
-
-
-def early(answer: Number, *, stored: bool = True, meanwhile: Any = None) -> Ask:
-    """Served fresh, while one run goes on behind."""
-    return Ask("early", answer, times=3, behind=True, stored=stored, counted={"hits": 3}, meanwhile=meanwhile)
-
-
-def raises(error: type, *, stored: bool = False, callers: int = 1, meanwhile: Any = None) -> Ask:
-    """The function ran, and what it raised is the caller's; perhaps kept as well."""
-    return Ask("raises", error, stored=stored, callers=callers, meanwhile=meanwhile)
-
-
-def kept(error: type) -> Ask:
-    """Raised from the cache."""
-    return Ask("kept", error, times=3, counted={"hits": 3})
-
-
-def stands(answer: Number, *, callers: int = 1) -> Ask:
-    """The function ran and raised; an old answer stands in."""
-    return Ask("stands", answer, callers=callers, counted={"stale": callers})
-
-
-def late(answer: Number, *, stored: bool = True, meanwhile: Any = None) -> Ask:
-    """The function takes too long for two callers in turn: an old answer stands in, the run ends behind them."""
-    return Ask("late", answer, times=2, late=True, stored=stored, counted={"stale": 2}, meanwhile=meanwhile)
-
-
-@dataclass(frozen=True)
-class Turn:
-    """Something that happens between calls."""
-
-    name: str
-    value: Any = None
-
-    def take(self, walk: Any) -> None:
-        getattr(self, f"_{self.name}")(walk)
-
-    def _after(self, walk: Any) -> None:
-        walk.clock.advance(self.value)
-
-    def _fails(self, walk: Any) -> None:
-        walk.body.error = self.value
-
-    def _draws(self, walk: Any) -> None:
-        walk.chance.value = self.value
-
-    def _takes(self, walk: Any) -> None:
-        walk.body.cost = self.value
-
-    def _drops(self, walk: Any) -> None:
-        walk.run(walk.cache.invalidate_tags(self.value))
-
-    def _drops_key(self, walk: Any) -> None:
-        walk.verb("invalidate", *walk.arguments)
-
-
-def after(seconds: float) -> Turn:
-    return Turn("after", seconds)
-
-
-def fails(error: type = ConnectionError) -> Turn:
-    """From now on the function raises."""
-    return Turn("fails", error)
-
-
-works = Turn("fails", None)
-drops_key = Turn("drops_key")
-
-
-def draws(value: float) -> Turn:
-    """What chance says from now on; 0 means never early, and no jitter."""
-    return Turn("draws", value)
-
-
-def takes(seconds: float) -> Turn:
-    return Turn("takes", seconds)
-
-
-def drops(tag: str) -> Turn:
-    return Turn("drops", tag)
-
-
+DOWN = ConnectionError
 OURS = drops("user:7")
 OTHERS = drops("user:8")
 
@@ -179,30 +52,6 @@ LUCK = draws(0.99)
 
 
 # --- the rows
-
-
-@dataclass(frozen=True)
-class Row:
-    """One scenario.
-
-    Attributes:
-        about: the option or the two options that it is about, as ``OPTIONS`` calls them.
-        says: what the docs say of it; empty where another row says it.
-        options: of the decorator; more than those it is about where these need others.
-        default: the ttl of the cache for functions that say nothing.
-        operation_ttl: its ttl for the operation ``report``.
-    """
-
-    about: tuple[str, ...]
-    says: str
-    options: dict[str, Any]
-    steps: tuple[Any, ...]
-    default: float = 100.0
-    operation_ttl: float = 100.0
-
-    @property
-    def id(self) -> str:
-        return "+".join(self.about)
 
 
 def number_of(answer: Any) -> int:
@@ -238,189 +87,223 @@ def row(about: str, says: str, options: dict[str, Any], *steps: Any, **more: Any
 
 
 ALONE = (
-    row("stale", "past its ttl an answer is served at once while one run replaces it", STALE, ran(1),
-        hit(1), after(10), behind(1), hit(2), after(9.5), hit(2), after(20), behind(2), hit(3),
+    row("stale", "past its ttl an answer is served at once while one run replaces it", STALE,
+        ran(1), hit(1), after(10), behind(1), hit(2), after(9.5), hit(2), after(20), behind(2), hit(3),
         after(30), ran(4), hit(4)),
     # what fails behind rests; past the window it is gone, rest or not
-    row("stale", "", STALE, ran(1), after(10), fails(), behind(1), old(1), after(4.5), old(1),
-        after(0.5), behind(1), after(14.5), behind(1), old(1), after(0.5), raises(DOWN), works, ran(6),
-        hit(6)),
+    row("stale", "", STALE,
+        ran(1), after(10), fails(), behind(1), old(1), after(4.5), old(1), after(0.5), behind(1),
+        after(14.5), behind(1), old(1), after(0.5), raises(DOWN), works, ran(6), hit(6)),
     row("stale_if_error", "past its ttl an answer stands in for a run that fails; a run that works "
-        "replaces it", GRACE, ran(1), hit(1), after(10), ran(2), hit(2), after(10), fails(), stands(2),
-        old(2), after(4.5), old(2), after(0.5), stands(2), works, old(2), after(5), ran(5), hit(5),
-        after(50), fails(), raises(DOWN), raises(DOWN)),
+        "replaces it", GRACE,
+        ran(1), hit(1), after(10), ran(2), hit(2), after(10), fails(), stands(2), old(2), after(4.5),
+        old(2), after(0.5), stands(2), works, old(2), after(5), ran(5), hit(5), after(50), fails(),
+        raises(DOWN), raises(DOWN)),
     # those who wait for the run that fails get it as well
-    row("stale_if_error", "", GRACE, ran(1), after(10), fails(), stands(1, callers=2), old(1)),
+    row("stale_if_error", "", GRACE,
+        ran(1), after(10), fails(), stands(1, callers=2), old(1)),
     row("refresh_ahead", "shortly before its end, the sooner the longer a run takes, an answer is "
-        "replaced behind its callers", AHEAD, takes(1), ran(1), LUCK, after(5), hit(1), after(0.5),
-        early(1), draws(0), hit(2), after(9.5), hit(2), after(0.5), ran(3), hit(3)),
+        "replaced behind its callers", AHEAD,
+        takes(1), ran(1), LUCK, after(5), hit(1), after(0.5), early(1), draws(0), hit(2), after(9.5),
+        hit(2), after(0.5), ran(3), hit(3)),
     # what fails behind rests
-    row("refresh_ahead", "", AHEAD, takes(1), ran(1), LUCK, after(5.5), fails(), early(1), hit(1),
-        after(3), hit(1), after(0.5), raises(DOWN)),
-    row("jitter", "a ttl is up to that share longer", JITTER, draws(0.5), ran(1), after(12), hit(1),
-        after(0.5), draws(0), ran(2), after(9.5), hit(2), after(0.5), ran(3)),
-    row("errors", "an exception is raised again, without a run, for its own time", ERRORS, fails(),
-        raises(DOWN, stored=True), kept(DOWN), after(4.5), kept(DOWN), after(0.5),
+    row("refresh_ahead", "", AHEAD,
+        takes(1), ran(1), LUCK, after(5.5), fails(), early(1), hit(1), after(3), hit(1), after(0.5),
+        raises(DOWN)),
+    row("jitter", "a ttl is up to that share longer", JITTER,
+        draws(0.5), ran(1), after(12), hit(1), after(0.5), draws(0), ran(2), after(9.5), hit(2),
+        after(0.5), ran(3)),
+    row("errors", "an exception is raised again, without a run, for its own time", ERRORS,
+        fails(), raises(DOWN, stored=True), kept(DOWN), after(4.5), kept(DOWN), after(0.5),
         raises(DOWN, stored=True), after(5), fails(ValueError), raises(ValueError), raises(ValueError),
         fails(ConnectionResetError), raises(ConnectionResetError, stored=True),
         kept(ConnectionResetError)),
     row("store_if", "an answer that it refuses reaches its callers and is not stored",
-        TEN | {"store_if": not_one}, ran(1, stored=False), ran(2), hit(2)),
-    row("tags", "an invalidated answer serves nothing any more", TAGGED, ran(1), hit(1), OTHERS,
-        hit(1), OURS, ran(2), hit(2)),
+        TEN | {"store_if": not_one},
+        ran(1, stored=False), ran(2), hit(2)),
+    row("tags", "an invalidated answer serves nothing any more", TAGGED,
+        ran(1), hit(1), OTHERS, hit(1), OURS, ran(2), hit(2)),
     # also one that is under way
-    row("tags", "", TAGGED, ran(1, stored=False, meanwhile=OURS), ran(2, meanwhile=OTHERS), hit(2)),
+    row("tags", "", TAGGED,
+        ran(1, stored=False, meanwhile=OURS), ran(2, meanwhile=OTHERS), hit(2)),
     row("single_flight", "with `None` all who find nothing compute, each for itself", APART,
         ran((1, 2), callers=2), hit((1, 2))),
     # left as it is, one does
-    row("single_flight", "", TEN, ran(1, callers=3), hit(1)),
-    row("isolate", "with `False` all callers share one object", SHARED, ran(1, callers=2), hit(1),
-        after(10), ran(2), hit(2)),
+    row("single_flight", "", TEN,
+        ran(1, callers=3), hit(1)),
+    row("isolate", "with `False` all callers share one object", SHARED,
+        ran(1, callers=2), hit(1), after(10), ran(2), hit(2)),
 )  # fmt: skip
 
 PAIRS = (
     row("stale stale_if_error", "first `stale`; where that is over, `stale_if_error`. Both count from "
-        "the end of the ttl", STALE | GRACE, ran(1), after(10), fails(), behind(1), after(5),
-        behind(1), after(15), stands(1), old(1), after(19.5), stands(1), after(0.5), raises(DOWN)),
+        "the end of the ttl", STALE | GRACE,
+        ran(1), after(10), fails(), behind(1), after(5), behind(1), after(15), stands(1), old(1),
+        after(19.5), stands(1), after(0.5), raises(DOWN)),
     row("stale retry_after", "a refresh that failed is tried again so much later; the answer is served "
-        "meanwhile, as long as its window lasts", STALE | {"retry_after": 15}, ran(1), after(10),
-        fails(), behind(1), after(14.5), old(1), after(0.5), behind(1), after(4.5), old(1), after(0.5),
-        raises(DOWN)),
+        "meanwhile, as long as its window lasts", STALE | {"retry_after": 15},
+        ran(1), after(10), fails(), behind(1), after(14.5), old(1), after(0.5), behind(1), after(4.5),
+        old(1), after(0.5), raises(DOWN)),
     row("stale refresh_ahead", "early while fresh, behind while stale: who has an answer never waits",
-        STALE | AHEAD, takes(1), ran(1), LUCK, after(6), early(1), draws(0), after(10), behind(2),
-        hit(3)),
+        STALE | AHEAD,
+        takes(1), ran(1), LUCK, after(6), early(1), draws(0), after(10), behind(2), hit(3)),
     # one rest for both
-    row("stale refresh_ahead", "", STALE | AHEAD, takes(1), ran(1), LUCK, after(9), fails(), early(1),
-        old(1), after(4.5), old(1), after(0.5), behind(1)),
-    row("stale jitter", "`stale` counts from the end of the longer ttl", STALE | JITTER, draws(0.5),
-        ran(1), after(12), hit(1), after(0.5), behind(1), after(32), behind(2), after(32.5), ran(4)),
+    row("stale refresh_ahead", "", STALE | AHEAD,
+        takes(1), ran(1), LUCK, after(9), fails(), early(1), old(1), after(4.5), old(1), after(0.5),
+        behind(1)),
+    row("stale jitter", "`stale` counts from the end of the longer ttl", STALE | JITTER,
+        draws(0.5), ran(1), after(12), hit(1), after(0.5), behind(1), after(32), behind(2),
+        after(32.5), ran(4)),
     row("stale timeout", "nobody waits within `stale`; past it there is nothing to serve, so everybody "
-        "does", STALE | {"timeout": SOON}, ran(1), after(10), behind(1), after(30), ran(3), hit(3)),
+        "does", STALE | {"timeout": SOON},
+        ran(1), after(10), behind(1), after(30), ran(3), hit(3)),
     row("stale errors", "a failed refresh is not kept; once the stale answer is gone, the exception is",
-        STALE | ERRORS, ran(1), after(10), fails(), behind(1), old(1), after(20),
-        raises(DOWN, stored=True), kept(DOWN), after(5), raises(DOWN, stored=True)),
+        STALE | ERRORS,
+        ran(1), after(10), fails(), behind(1), old(1), after(20), raises(DOWN, stored=True),
+        kept(DOWN), after(5), raises(DOWN, stored=True)),
     row("stale store_if", "a refresh whose answer is refused leaves the old one; the next call tries "
-        "again", STALE | PICKY, ran(1), after(10), behind(1, stored=False), behind(1), hit(3)),
+        "again", STALE | PICKY,
+        ran(1), after(10), behind(1, stored=False), behind(1), hit(3)),
     row("stale tags", "an invalidated answer is not served stale, and a refresh under way is not "
-        "stored", STALE | TAGGED, ran(1), after(10), OTHERS, behind(1), hit(2), after(10), OURS,
-        ran(3), after(10), behind(3, stored=False, meanwhile=OURS), ran(5), hit(5)),
-    row("stale single_flight", "a refresh behind is one at a time all the same", STALE | APART, ran(1),
-        after(10), behind(1), hit(2), after(30), ran((3, 4), callers=2)),
-    row("stale isolate", "stale answers are shared as well", STALE | SHARED, ran(1), after(10),
-        behind(1), hit(2)),
+        "stored", STALE | TAGGED,
+        ran(1), after(10), OTHERS, behind(1), hit(2), after(10), OURS, ran(3), after(10),
+        behind(3, stored=False, meanwhile=OURS), ran(5), hit(5)),
+    row("stale single_flight", "a refresh behind is one at a time all the same", STALE | APART,
+        ran(1), after(10), behind(1), hit(2), after(30), ran((3, 4), callers=2)),
+    row("stale isolate", "stale answers are shared as well", STALE | SHARED,
+        ran(1), after(10), behind(1), hit(2)),
     row("stale_if_error retry_after", "a run that failed is tried again so much later; the answer is "
-        "served at once meanwhile", GRACE | {"retry_after": 15}, ran(1), after(10), fails(), stands(1),
-        after(14.5), old(1), after(0.5), stands(1), after(15), stands(1), after(9.5), old(1),
-        after(0.5), raises(DOWN)),
+        "served at once meanwhile", GRACE | {"retry_after": 15},
+        ran(1), after(10), fails(), stands(1), after(14.5), old(1), after(0.5), stands(1), after(15),
+        stands(1), after(9.5), old(1), after(0.5), raises(DOWN)),
     row("stale_if_error refresh_ahead", "a refresh that failed early counts as a try: nobody tries "
-        "again, and nobody waits, before `retry_after` is over", GRACE | AHEAD, takes(1), ran(1), LUCK,
-        after(9), fails(), early(1), old(1), after(4.5), old(1), after(0.5), stands(1)),
+        "again, and nobody waits, before `retry_after` is over", GRACE | AHEAD,
+        takes(1), ran(1), LUCK, after(9), fails(), early(1), old(1), after(4.5), old(1), after(0.5),
+        stands(1)),
     row("stale_if_error jitter", "`stale_if_error` counts from the end of the longer ttl",
-        GRACE | JITTER, draws(0.5), ran(1), after(12), hit(1), after(0.5), fails(), stands(1),
-        after(39.5), stands(1), after(0.5), raises(DOWN)),
+        GRACE | JITTER,
+        draws(0.5), ran(1), after(12), hit(1), after(0.5), fails(), stands(1), after(39.5), stands(1),
+        after(0.5), raises(DOWN)),
     row("stale_if_error timeout", "the old answer stands in for a run that fails or outlasts "
-        "`timeout`, which is finished and stored behind", SLOW, ran(1), after(10), late(1), hit(2),
-        after(10), fails(), late(2), old(2), after(4.5), old(2), works, after(0.5), late(2), hit(4)),
+        "`timeout`, which is finished and stored behind", SLOW,
+        ran(1), after(10), late(1), hit(2), after(10), fails(), late(2), old(2), after(4.5), old(2),
+        works, after(0.5), late(2), hit(4)),
     # in time
-    row("stale_if_error timeout", "", GRACE | {"timeout": LONG}, ran(1), after(10), fails(),
-        stands(1, callers=2), after(5), works, ran(3), hit(3), after(50), ran(4)),
+    row("stale_if_error timeout", "", GRACE | {"timeout": LONG},
+        ran(1), after(10), fails(), stands(1, callers=2), after(5), works, ran(3), hit(3), after(50),
+        ran(4)),
     row("stale_if_error errors", "the stale answer wins; the exception is kept once there is none",
-        GRACE | ERRORS, ran(1), after(10), fails(), stands(1), old(1), after(40),
-        raises(DOWN, stored=True), kept(DOWN), works, after(5), ran(4), hit(4)),
+        GRACE | ERRORS,
+        ran(1), after(10), fails(), stands(1), old(1), after(40), raises(DOWN, stored=True),
+        kept(DOWN), works, after(5), ran(4), hit(4)),
     row("stale_if_error store_if", "a refused answer reaches its caller; the old one stays to stand in",
-        GRACE | PICKY, ran(1), after(10), ran(2, stored=False), fails(), stands(1), old(1)),
+        GRACE | PICKY,
+        ran(1), after(10), ran(2, stored=False), fails(), stands(1), old(1)),
     row("stale_if_error tags", "an invalidated answer stands in for nothing, also if that happens "
-        "while the function runs", GRACE | TAGGED, ran(1), after(10), OURS, fails(), raises(DOWN),
-        works, ran(3), after(10), fails(), raises(DOWN, meanwhile=OURS)),
+        "while the function runs", GRACE | TAGGED,
+        ran(1), after(10), OURS, fails(), raises(DOWN), works, ran(3), after(10), fails(),
+        raises(DOWN, meanwhile=OURS)),
     row("stale_if_error single_flight", "each runs the function, each that fails is served the old "
-        "answer", GRACE | APART, ran(1), after(10), fails(), stands(1, callers=2), old(1), after(40),
-        raises(DOWN, callers=2)),
-    row("stale_if_error isolate", "what stands in is shared as well", GRACE | SHARED, ran(1),
-        after(10), fails(), stands(1, callers=2), old(1)),
+        "answer", GRACE | APART,
+        ran(1), after(10), fails(), stands(1, callers=2), old(1), after(40), raises(DOWN, callers=2)),
+    row("stale_if_error isolate", "what stands in is shared as well", GRACE | SHARED,
+        ran(1), after(10), fails(), stands(1, callers=2), old(1)),
     row("retry_after refresh_ahead", "a refresh that failed early is tried again so much later, while "
-        "the answer is fresh", AHEAD | {"retry_after": 2}, takes(1), ran(1), LUCK, after(5.5), fails(),
-        early(1), hit(1), after(1.5), hit(1), after(0.5), early(1), after(0.5), raises(DOWN)),
+        "the answer is fresh", AHEAD | {"retry_after": 2},
+        takes(1), ran(1), LUCK, after(5.5), fails(), early(1), hit(1), after(1.5), hit(1), after(0.5),
+        early(1), after(0.5), raises(DOWN)),
     row("retry_after jitter", "jitter does not touch `retry_after`",
-        GRACE | JITTER | {"retry_after": 15}, draws(0.5), ran(1), after(12.5), fails(), stands(1),
-        after(14.5), old(1), after(0.5), stands(1)),
+        GRACE | JITTER | {"retry_after": 15},
+        draws(0.5), ran(1), after(12.5), fails(), stands(1), after(14.5), old(1), after(0.5),
+        stands(1)),
     row("retry_after timeout", "a run that outlasts `timeout` and then fails is tried again so much "
-        "after it failed; being late alone makes no rest", SLOW | {"retry_after": 15}, ran(1),
-        after(10), fails(), late(1), old(1), after(14.5), old(1), after(0.5), works, late(1), hit(3)),
+        "after it failed; being late alone makes no rest", SLOW | {"retry_after": 15},
+        ran(1), after(10), fails(), late(1), old(1), after(14.5), old(1), after(0.5), works, late(1),
+        hit(3)),
     row("retry_after errors", "`retry_after` while there is an old answer, the exception's own time "
-        "afterwards", GRACE | ERRORS | {"retry_after": 15}, ran(1), after(10), fails(), stands(1),
-        after(15), stands(1), after(25), raises(DOWN, stored=True), after(4.5), kept(DOWN), after(0.5),
-        raises(DOWN, stored=True)),
+        "afterwards", GRACE | ERRORS | {"retry_after": 15},
+        ran(1), after(10), fails(), stands(1), after(15), stands(1), after(25),
+        raises(DOWN, stored=True), after(4.5), kept(DOWN), after(0.5), raises(DOWN, stored=True)),
     row("retry_after store_if", "a refused answer is no failure, so nobody rests",
-        GRACE | PICKY | {"retry_after": 15}, ran(1), after(10), ran(2, stored=False), ran(3), hit(3)),
+        GRACE | PICKY | {"retry_after": 15},
+        ran(1), after(10), ran(2, stored=False), ran(3), hit(3)),
     row("retry_after tags", "the rest ends with the answer that it was for",
-        GRACE | TAGGED | {"retry_after": 15}, ran(1), after(10), fails(), stands(1), old(1), OTHERS,
-        old(1), OURS, raises(DOWN), raises(DOWN)),
+        GRACE | TAGGED | {"retry_after": 15},
+        ran(1), after(10), fails(), stands(1), old(1), OTHERS, old(1), OURS, raises(DOWN),
+        raises(DOWN)),
     row("retry_after single_flight", "all rest after any that failed",
-        GRACE | APART | {"retry_after": 15}, ran(1), after(10), fails(), stands(1, callers=2),
-        after(14.5), old(1), after(0.5), stands(1)),
+        GRACE | APART | {"retry_after": 15},
+        ran(1), after(10), fails(), stands(1, callers=2), after(14.5), old(1), after(0.5), stands(1)),
     row("retry_after isolate", "what is served meanwhile is shared as well",
-        GRACE | SHARED | {"retry_after": 15}, ran(1), after(10), fails(), stands(1), after(14.5),
-        old(1)),
+        GRACE | SHARED | {"retry_after": 15},
+        ran(1), after(10), fails(), stands(1), after(14.5), old(1)),
     row("refresh_ahead jitter", "early is counted from the end of the longer ttl", AHEAD | JITTER,
         takes(1), draws(0.5), ran(1), LUCK, after(7.5), hit(1), after(0.5), early(1), draws(0),
         hit(2)),
     row("refresh_ahead timeout", "nobody waits for an early refresh; past the ttl the timeout holds",
-        SLOW | AHEAD, takes(1), ran(1), LUCK, after(6), early(1), draws(0), after(10), late(2),
-        hit(3)),
+        SLOW | AHEAD,
+        takes(1), ran(1), LUCK, after(6), early(1), draws(0), after(10), late(2), hit(3)),
     row("refresh_ahead errors", "an early refresh that failed is not kept while the answer is fresh",
-        AHEAD | ERRORS, takes(1), ran(1), LUCK, after(6), fails(), early(1), hit(1), after(3),
+        AHEAD | ERRORS,
+        takes(1), ran(1), LUCK, after(6), fails(), early(1), hit(1), after(3),
         raises(DOWN, stored=True), kept(DOWN), after(5), raises(DOWN, stored=True)),
     row("refresh_ahead store_if", "a refresh whose answer is refused leaves the old one; the next one "
-        "due tries again", AHEAD | PICKY, takes(1), ran(1), LUCK, after(6), early(1, stored=False),
-        early(1), draws(0), hit(3)),
-    row("refresh_ahead tags", "a refresh under way is not stored", AHEAD | TAGGED, takes(1), ran(1),
-        LUCK, after(6), early(1, stored=False, meanwhile=OURS), draws(0), ran(3), hit(3)),
+        "due tries again", AHEAD | PICKY,
+        takes(1), ran(1), LUCK, after(6), early(1, stored=False), early(1), draws(0), hit(3)),
+    row("refresh_ahead tags", "a refresh under way is not stored", AHEAD | TAGGED,
+        takes(1), ran(1), LUCK, after(6), early(1, stored=False, meanwhile=OURS), draws(0), ran(3),
+        hit(3)),
     row("refresh_ahead single_flight", "a refresh behind is one at a time all the same", AHEAD | APART,
         takes(1), ran(1), LUCK, after(6), early(1), draws(0), hit(2)),
-    row("refresh_ahead isolate", "answers of refreshes are shared as well", AHEAD | SHARED, takes(1),
-        ran(1), LUCK, after(6), early(1), draws(0), hit(2)),
+    row("refresh_ahead isolate", "answers of refreshes are shared as well", AHEAD | SHARED,
+        takes(1), ran(1), LUCK, after(6), early(1), draws(0), hit(2)),
     row("jitter timeout", "the timeout begins to count for calls past the longer ttl", SLOW | JITTER,
         draws(0.5), ran(1), after(12), hit(1), after(0.5), late(1), hit(2)),
-    row("jitter errors", "kept exceptions have jitter, too", JITTER | ERRORS, draws(0.5), fails(),
-        raises(DOWN, stored=True), after(6), kept(DOWN), after(0.25), raises(DOWN, stored=True)),
-    row("jitter store_if", "no bearing on each other", JITTER | PICKY, draws(0.5), ran(1), after(12),
-        hit(1), after(0.5), ran(2, stored=False), ran(3), hit(3)),
-    row("jitter tags", "no bearing on each other", JITTER | TAGGED, draws(0.5), ran(1), after(12),
-        hit(1), OURS, ran(2), after(12), hit(2), after(0.5), ran(3)),
-    row("jitter single_flight", "no bearing on each other", JITTER | APART, draws(0.5),
-        ran((1, 2), callers=2), after(12), hit((1, 2)), after(0.5), ran((3, 4), callers=2)),
-    row("jitter isolate", "no bearing on each other", JITTER | SHARED, draws(0.5), ran(1), after(12),
-        hit(1), after(0.5), ran(2), hit(2)),
+    row("jitter errors", "kept exceptions have jitter, too", JITTER | ERRORS,
+        draws(0.5), fails(), raises(DOWN, stored=True), after(6), kept(DOWN), after(0.25),
+        raises(DOWN, stored=True)),
+    row("jitter store_if", "no bearing on each other", JITTER | PICKY,
+        draws(0.5), ran(1), after(12), hit(1), after(0.5), ran(2, stored=False), ran(3), hit(3)),
+    row("jitter tags", "no bearing on each other", JITTER | TAGGED,
+        draws(0.5), ran(1), after(12), hit(1), OURS, ran(2), after(12), hit(2), after(0.5), ran(3)),
+    row("jitter single_flight", "no bearing on each other", JITTER | APART,
+        draws(0.5), ran((1, 2), callers=2), after(12), hit((1, 2)), after(0.5),
+        ran((3, 4), callers=2)),
+    row("jitter isolate", "no bearing on each other", JITTER | SHARED,
+        draws(0.5), ran(1), after(12), hit(1), after(0.5), ran(2), hit(2)),
     row("timeout errors", "a late run that fails is not kept while there is an old answer",
-        SLOW | ERRORS, ran(1), after(10), fails(), late(1), old(1), after(40),
-        raises(DOWN, stored=True), kept(DOWN)),
+        SLOW | ERRORS,
+        ran(1), after(10), fails(), late(1), old(1), after(40), raises(DOWN, stored=True), kept(DOWN)),
     row("timeout store_if", "a late answer that is refused is lost; the next call tries again",
-        SLOW | PICKY, ran(1), after(10), late(1, stored=False), late(1), hit(3)),
+        SLOW | PICKY,
+        ran(1), after(10), late(1, stored=False), late(1), hit(3)),
     row("timeout tags", "a late answer is not stored if it was invalidated meanwhile", SLOW | TAGGED,
         ran(1), after(10), late(1, stored=False, meanwhile=OURS), ran(3), hit(3)),
-    row("timeout isolate", "what stands in is shared as well", SLOW | SHARED, ran(1), after(10),
-        late(1), hit(2)),
+    row("timeout isolate", "what stands in is shared as well", SLOW | SHARED,
+        ran(1), after(10), late(1), hit(2)),
     row("errors store_if", "`store_if` is not asked about exceptions", ERRORS | {"store_if": not_one},
         fails(), raises(DOWN, stored=True), kept(DOWN), after(5), works, ran(2), hit(2)),
-    row("errors tags", "a kept exception goes with its tags", ERRORS | TAGGED, fails(),
-        raises(DOWN, stored=True), OTHERS, kept(DOWN), OURS, raises(DOWN, stored=True), OURS, works,
-        ran(3), hit(3), OURS, fails(), raises(DOWN, meanwhile=OURS), raises(DOWN, stored=True)),
-    row("errors single_flight", "each exception is kept, the last one stays", ERRORS | APART, fails(),
-        raises(DOWN, stored=True, callers=2), kept(DOWN)),
+    row("errors tags", "a kept exception goes with its tags", ERRORS | TAGGED,
+        fails(), raises(DOWN, stored=True), OTHERS, kept(DOWN), OURS, raises(DOWN, stored=True), OURS,
+        works, ran(3), hit(3), OURS, fails(), raises(DOWN, meanwhile=OURS), raises(DOWN, stored=True)),
+    row("errors single_flight", "each exception is kept, the last one stays", ERRORS | APART,
+        fails(), raises(DOWN, stored=True, callers=2), kept(DOWN)),
     row("errors isolate", "exceptions are not shared: each caller raises its own", ERRORS | SHARED,
         fails(), raises(DOWN, stored=True, callers=2), kept(DOWN)),
-    row("store_if tags", "no bearing on each other", PICKY | TAGGED, ran(1), hit(1), OURS,
-        ran(2, stored=False), ran(3), hit(3), OURS, ran(4)),
-    row("store_if single_flight", "each answer is asked about", APART | {"store_if": not_two}, ran(1),
-        after(10), ran(2, stored=False), ran((3, 4), callers=2), hit((3, 4))),
+    row("store_if tags", "no bearing on each other", PICKY | TAGGED,
+        ran(1), hit(1), OURS, ran(2, stored=False), ran(3), hit(3), OURS, ran(4)),
+    row("store_if single_flight", "each answer is asked about", APART | {"store_if": not_two},
+        ran(1), after(10), ran(2, stored=False), ran((3, 4), callers=2), hit((3, 4))),
     row("store_if isolate", "callers that waited for a refused answer share it",
-        SHARED | {"store_if": not_one}, ran(1, stored=False, callers=2), ran(2), hit(2)),
+        SHARED | {"store_if": not_one},
+        ran(1, stored=False, callers=2), ran(2), hit(2)),
     row("tags single_flight", "none is stored that was under way", TAGGED | APART,
         ran((1, 2), stored=False, callers=2, meanwhile=OURS), ran(3), hit(3), OURS, ran(4)),
-    row("tags isolate", "no bearing on each other", TAGGED | SHARED, ran(1), hit(1), OURS, ran(2),
-        hit(2)),
+    row("tags isolate", "no bearing on each other", TAGGED | SHARED,
+        ran(1), hit(1), OURS, ran(2), hit(2)),
     row("single_flight isolate", "the object that was stored last is the one that is shared",
-        APART | SHARED, ran((1, 2), callers=2), hit((1, 2)), after(10), ran(3), hit(3)),
+        APART | SHARED,
+        ran((1, 2), callers=2), hit((1, 2)), after(10), ran(3), hit(3)),
 )  # fmt: skip
 
 
@@ -430,49 +313,52 @@ def tens(answer: Any) -> float:
 
 
 TTLS = (
-    row("ttl", "an answer is served until its ttl is over", TEN, ran(1), hit(1), after(9.5), hit(1),
-        after(0.5), ran(2), hit(2), drops_key, ran(3)),
+    row("ttl", "an answer is served until its ttl is over", TEN,
+        ran(1), hit(1), after(9.5), hit(1), after(0.5), ran(2), hit(2), drops_key, ran(3)),
     row("ttl(answer)", "each answer has its own time; 0 or less: it is not stored", {"ttl": tens},
         ran(1), hit(1), after(10), ran(2, stored=False), ran(3), after(29.5), hit(3), after(0.5),
         ran(4)),
-    row("operation", "the operation"s ttl, where the function has none", {"operation": "report"},
+    row("operation", "the operation's ttl, where the function has none", {"operation": "report"},
         ran(1), hit(1), after(9.5), hit(1), after(0.5), ran(2), hit(2), operation_ttl=10),
-    row("ttl operation", "`ttl` wins", TEN | {"operation": "report"}, ran(1), after(9.5), hit(1),
-        after(0.5), ran(2), operation_ttl=50),
+    row("ttl operation", "`ttl` wins", TEN | {"operation": "report"},
+        ran(1), after(9.5), hit(1), after(0.5), ran(2), operation_ttl=50),
     row("ttl(answer) operation", "`ttl` wins, unless it answers `None`",
-        {"ttl": lambda answer: None if number_of(answer) == 2 else 10, "operation": "report"}, ran(1),
-        after(10), ran(2), after(49.5), hit(2), after(0.5), ran(3), operation_ttl=50),
+        {"ttl": lambda answer: None if number_of(answer) == 2 else 10, "operation": "report"},
+        ran(1), after(10), ran(2), after(49.5), hit(2), after(0.5), ran(3), operation_ttl=50),
     row("ttl(answer) stale", "a refresh whose answer is worth nothing leaves the old one; `stale` "
-        "counts from the end of each answer's own time", {"ttl": tens, "stale": 20}, ran(1), after(10),
-        behind(1, stored=False), behind(1), hit(3), after(29.5), hit(3), after(0.5), behind(3)),
+        "counts from the end of each answer's own time", {"ttl": tens, "stale": 20},
+        ran(1), after(10), behind(1, stored=False), behind(1), hit(3), after(29.5), hit(3), after(0.5),
+        behind(3)),
     row("ttl(answer) stale_if_error", "an answer worth nothing reaches its caller; the old one stays "
-        "to stand in", {"ttl": tens, "stale_if_error": 40}, ran(1), after(10), ran(2, stored=False),
-        fails(), stands(1), works, after(5), ran(4)),
+        "to stand in", {"ttl": tens, "stale_if_error": 40},
+        ran(1), after(10), ran(2, stored=False), fails(), stands(1), works, after(5), ran(4)),
     row("ttl(answer) retry_after", "an answer worth nothing is no failure, so nobody rests",
-        {"ttl": tens, "stale_if_error": 40, "retry_after": 15}, ran(1), after(10),
-        ran(2, stored=False), ran(3), hit(3)),
-    row("ttl(answer) refresh_ahead", "early is counted from the end of each answer"s own time",
-        {"ttl": tens, "refresh_ahead": True}, takes(1), ran(1), LUCK, after(6), early(1, stored=False),
-        early(1), after(25), hit(3), after(0.5), early(3)),
-    row("ttl(answer) jitter", "the share is of each answer"s own time", {"ttl": tens, "jitter": 0.5},
+        {"ttl": tens, "stale_if_error": 40, "retry_after": 15},
+        ran(1), after(10), ran(2, stored=False), ran(3), hit(3)),
+    row("ttl(answer) refresh_ahead", "early is counted from the end of each answer's own time",
+        {"ttl": tens, "refresh_ahead": True},
+        takes(1), ran(1), LUCK, after(6), early(1, stored=False), early(1), after(25), hit(3),
+        after(0.5), early(3)),
+    row("ttl(answer) jitter", "the share is of each answer's own time", {"ttl": tens, "jitter": 0.5},
         draws(0.5), ran(1), after(12.5), ran(2, stored=False), ran(3), after(37), hit(3), after(0.5),
         ran(4)),
     row("ttl(answer) timeout", "a late answer worth nothing is lost; the next call tries again",
-        {"ttl": tens, "stale_if_error": 40, "timeout": SOON}, ran(1), after(10), late(1, stored=False),
-        late(1), hit(3)),
+        {"ttl": tens, "stale_if_error": 40, "timeout": SOON},
+        ran(1), after(10), late(1, stored=False), late(1), hit(3)),
     row("ttl(answer) errors", "it is not asked about exceptions",
-        {"ttl": tens, "errors": {ConnectionError: 5}}, fails(), raises(DOWN, stored=True), after(4.5),
-        kept(DOWN), after(0.5), works, ran(2, stored=False), ran(3), hit(3)),
+        {"ttl": tens, "errors": {ConnectionError: 5}},
+        fails(), raises(DOWN, stored=True), after(4.5), kept(DOWN), after(0.5), works,
+        ran(2, stored=False), ran(3), hit(3)),
     row("ttl(answer) store_if", "both must allow it", {"ttl": tens, "store_if": not_one},
         ran(1, stored=False), ran(2, stored=False), ran(3), after(29.5), hit(3)),
-    row("ttl(answer) tags", "no bearing on each other", {"ttl": tens, "tags": ["user:{a}"]}, ran(1),
-        OURS, ran(2, stored=False), ran(3), after(29.5), hit(3), OURS, ran(4)),
+    row("ttl(answer) tags", "no bearing on each other", {"ttl": tens, "tags": ["user:{a}"]},
+        ran(1), OURS, ran(2, stored=False), ran(3), after(29.5), hit(3), OURS, ran(4)),
     row("ttl(answer) single_flight", "each answer is asked about",
-        {"ttl": tens, "single_flight": None}, ran(1), after(10), ran(2, stored=False),
-        ran((3, 4), callers=2), hit((3, 4))),
+        {"ttl": tens, "single_flight": None},
+        ran(1), after(10), ran(2, stored=False), ran((3, 4), callers=2), hit((3, 4))),
     row("ttl(answer) isolate", "callers that waited for an answer worth nothing share it",
-        {"ttl": tens, "isolate": False}, ran(1, callers=2), after(10), ran(2, stored=False, callers=2),
-        ran(3), hit(3)),
+        {"ttl": tens, "isolate": False},
+        ran(1, callers=2), after(10), ran(2, stored=False, callers=2), ran(3), hit(3)),
 )  # fmt: skip
 
 
@@ -506,19 +392,6 @@ ROWS: tuple[Row, ...] = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Options that contradict each other, or want another one."""
-
-    about: tuple[str, ...]
-    options: dict[str, Any]
-    way_out: str
-    """What the message says."""
-    says: str = ""
-
-    ends: ClassVar[dict[str, Any]] = {"stale": 20, "stale_if_error": 40, "refresh_ahead": True, "jitter": 0.5}
-
-
 REFUSALS = (
     Refusal(("timeout", "single_flight"), {"stale_if_error": 40, "timeout": 1, "single_flight": None},
             "drop one of them", "refused: there is no shared run that could finish behind its caller"),
@@ -526,7 +399,8 @@ REFUSALS = (
     Refusal(("timeout",), {"timeout": 1, "refresh_ahead": True, "jitter": 0.1}, "add stale_if_error"),
     Refusal(("retry_after",), {"retry_after": 1}, "add stale, stale_if_error or refresh_ahead",
             "needs an answer to serve meanwhile: `stale`, `stale_if_error` or `refresh_ahead`"),
-    Refusal(("retry_after",), {"retry_after": 1, "jitter": 0.1, "errors": {OSError: 1}}, "add stale, stale_if_error"),
+    Refusal(("retry_after",), {"retry_after": 1, "jitter": 0.1, "errors": {OSError: 1}},
+            "add stale, stale_if_error or refresh_ahead"),
     *(Refusal(("ttl", name), {"ttl": float("inf"), name: value}, f"or drop {name}",
               "with `ttl=FOREVER` refused: it has no end" if name == "stale" else "")
       for name, value in Refusal.ends.items()),

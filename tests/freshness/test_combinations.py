@@ -36,7 +36,7 @@ def log(caplog):
 
 @pytest.mark.parametrize(("kind", "row"), list(walks()))
 def test_options_do_together_what_the_table_says(kind, row, monkeypatch, log):
-    """What each caller gets, whether the function runs, before or behind it, and what is counted and logged."""
+    """What each caller gets, whether the function runs before or behind it, what is counted and logged."""
     walk(kind, row, Chance(monkeypatch), log)
 
 

@@ -9,7 +9,7 @@ import contextlib
 import threading
 from dataclasses import asdict
 
-from combinations import KEY, Ask
+from scenario import KEY, Ask
 
 from askonce import InMemoryCache, cached, freshness
 from askonce.engine import drivers
