@@ -75,7 +75,8 @@ async def main():
     for _ in range(3):
         await turn_async(new()), turn_sync(new()), await turn_method(new())
     gc.collect(); gc.disable()
-    for name, turn in (("async", turn_async), ("sync", turn_sync), ("method", turn_method), ("key", turn_by_key)):
+    turns = {"async": turn_async, "sync": turn_sync, "method": turn_method, "key": turn_by_key}
+    for name, turn in turns.items():
         times = []
         for _ in range(40):
             calls = new()
@@ -98,7 +99,8 @@ def main() -> None:
         archive = subprocess.run(
             ["git", "archive", options.revision, "src"], cwd=ROOT, check=True, capture_output=True
         ).stdout
-        tarfile.open(fileobj=BytesIO(archive)).extractall(folder, filter="data")
+        with tarfile.open(fileobj=BytesIO(archive)) as files:
+            files.extractall(folder, filter="data")
         states = {"before": Path(folder) / "src", "after": ROOT / "src"}
         runs: dict[str, list[dict[str, float]]] = {name: [] for name in states}
         for pair in range(options.pairs):

@@ -28,7 +28,7 @@ class Summaries(BaseHTTPRequestHandler):
 
     documents = {document.name: document for document in load_documents()}
 
-    def do_GET(self) -> None:  # noqa: N802  the name that http.server looks for
+    def do_GET(self) -> None:
         """Answer one request."""
         document = self.documents.get(self.path.strip("/"))
         summary = " ".join(summarize(document.text, 1)) if document else ""
@@ -38,7 +38,7 @@ class Summaries(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  as in the base class
         """Say nothing of it on stderr."""
 
 

@@ -1,4 +1,4 @@
-"""Async generators that are cancelled, left alone, or outlive what carries them; whoever comes next is well."""
+"""Async generators that are cancelled, left alone, or outlive their loop; whoever comes next is well."""
 
 import asyncio
 import contextvars

@@ -888,7 +888,7 @@ def test_methods_know_their_instance(form, of):
         assert of(one, "rows")(1) == [one, 1]
         assert of(two, "rows")(1) == [two, 1]
         assert of(Service, "rows")(one, 1) == [one, 1]
-    assert RUNS == [(one, 1), (two, 1)]
+    assert [(one, 1), (two, 1)] == RUNS
     assert of(one, "rows").peek(1) == [one, 1]
     assert of(one, "rows").warm([(1,), (2,)]).computed == 1
     assert of(one, "rows").invalidate(1) is True
@@ -908,7 +908,7 @@ def test_class_and_static_methods(of):
         assert of(holder, "of_class")(1) == [Service, 1]
         assert of(holder, "of_class_within")(1) == [Service, 1]
         assert of(holder, "half")(1) == [0.5]
-    assert RUNS == [(Service, 1), (Service, 1), 1]
+    assert [(Service, 1), (Service, 1), 1] == RUNS
     assert of(Service, "of_class").peek(1) == [Service, 1]
 
 

@@ -49,6 +49,14 @@ class Outcome:
     late_tag: bool = False
     skip: bool = False
 
+    @property
+    def declines(self):
+        return self.skip or self.ttl == 0
+
+    @property
+    def tags(self):
+        return {"late"} if self.late_tag else set()
+
 
 @dataclass(eq=False)
 class Stored:
@@ -252,15 +260,16 @@ class Reference:
                 self.counts["joined"] += caller is not run.leader
                 caller.answer = value
             return
-        self.fail(run, outcome.error)
+        self.fail(run, outcome)
 
-    def fail(self, run, cls):
+    def fail(self, run, outcome):
+        cls = outcome.error
         error = (cls, run.key, run.number)
         shared = issubclass(cls, Exception)
         self.counts["errors"] += shared
         self.refresh_failed += run.kind == "behind"
         if shared and run.kind != "bypass":
-            self.note_failure(run, cls, error)
+            self.note_failure(run, outcome, error)
         self.end(run)
         for caller in list(run.callers):
             if not shared and caller is not run.leader:
@@ -280,28 +289,26 @@ class Reference:
             return None
         return entry if self.world.now < entry.end else None
 
-    def note_failure(self, run, cls, error):
+    def note_failure(self, run, outcome, error):
         entry = self.entries.get(run.key)
         if entry is not None and entry.error is None and self.world.now < entry.end:
             entry.retry = self.world.now + self.policy.retry_after
             return
         table = dict(self.policy.errors)
-        ttl = next((table[base] for base in cls.__mro__ if base in table), None)
-        if ttl is not None and run.tags is not None:
-            now = self.world.now
-            self.put(run, Stored(None, now, now + ttl, tags=run.tags, error=error))
+        ttl = next((table[base] for base in outcome.error.__mro__ if base in table), None)
+        if ttl is not None and run.tags is not None and not outcome.declines:
+            now, tags = self.world.now, run.tags | outcome.tags
+            self.put(run, Stored(None, now, now + ttl, tags=tags, error=error))
 
     def keep(self, run, value, outcome=None):
         outcome = outcome or Outcome()
-        if run.kind == "bypass" or run.tags is None or outcome.skip:
+        if run.kind == "bypass" or run.tags is None or outcome.declines:
             return False
         if self.policy.only_good and not value[2]:
             return False
-        if outcome.ttl is not None and outcome.ttl <= 0:
-            return False
         now, policy = self.world.now, self.policy
         fresh = now + (outcome.ttl or policy.ttl)
-        tags = run.tags | ({"late"} if outcome.late_tag else set())
+        tags = run.tags | outcome.tags
         lead = policy.beta * (now - run.began)
         stale, grace = fresh + policy.stale, fresh + policy.grace
         return self.put(run, Stored(value, now, fresh, stale, grace, lead, policy.windowed, tags=tags))

@@ -158,10 +158,13 @@ class Histories(RuleBasedStateMachine):
         """What something answers that has nothing to wait for."""
         if not asyncio.iscoroutine(awaitable):
             return awaitable
+        asyncio._set_running_loop(self.loop)
         try:
             awaitable.send(None)
         except StopIteration as end:
             return end.value
+        finally:
+            asyncio._set_running_loop(None)
         raise AssertionError("it waits")
 
     def verb(self, name, verb, *args):
@@ -397,7 +400,8 @@ class Histories(RuleBasedStateMachine):
             info = self.functions[name].cache_info()
             counts = {field: getattr(info, field) for field in ("hits", "misses", "joined", "stale", "errors", "stored")}
             counts["refreshed"] = figures.refreshed
-            assert counts == {field: model.counts[field] for field in counts}
+            expected = {field: model.counts[field] for field in counts}
+            assert counts == expected, f"{name}: {counts} and not {expected}"
 
     def teardown(self):
         if not hasattr(self, "loop"):

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import pytest
 from kinds import Kind, Numbers, Shelf
@@ -271,7 +272,14 @@ def test_a_disabled_cache_is_named_as_the_reason(kind, said):
     assert "disabled" in text
 
 
-@pytest.mark.parametrize("what", [len, lambda: 1, None, Shelf, "text"])
+class Explains:
+    """It has a method of the name of a verb."""
+
+    def explain(self):
+        return "why"
+
+
+@pytest.mark.parametrize("what", [len, lambda: 1, None, Shelf, "text", Mock(), Explains()])
 def test_what_is_not_cached_cannot_be_watched(what):
     with pytest.raises(TypeError, match="is not cached; give a function"):
         assert_hit(what)

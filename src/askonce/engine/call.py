@@ -136,8 +136,13 @@ class Call:
 
     def stand_in(self, entry: Entry) -> Any:
         """Serve an entry in place of an answer that did not come; the call itself is counted elsewhere."""
-        self.function.figures.stale += 1
+        self._count_if_stale(entry)  # it may have been stored meanwhile
         return entry.value
+
+    def _count_if_stale(self, entry: Entry) -> None:
+        life = life_of(entry)
+        if life is not None and life.fresh <= self.now:
+            self.function.figures.stale += 1
 
     def hit(self, entry: Entry) -> Any:
         """Count a hit that was found by key, and answer it.
@@ -145,11 +150,8 @@ class Call:
         Raises:
             Exception: the one that is stored, a copy for each caller.
         """
-        figures = self.function.figures
-        figures.looked_up += 1
-        life = life_of(entry)
-        if life is not None and life.fresh <= self.now:
-            figures.stale += 1
+        self.function.figures.looked_up += 1
+        self._count_if_stale(entry)
         value = entry.value
         if type(value) is Failure:
             raise own_copy(value.error, None)

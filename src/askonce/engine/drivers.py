@@ -138,7 +138,6 @@ async def _launch(step: Launch) -> Landing | None:
     """Do the work in a task of its own, with the leader's context, and wait for it like anybody else."""
     loop = asyncio.get_running_loop()
     flight = step.flight
-    flights = (flight, *step.others)
     task = loop.create_task(_fly(flight, step.work), name=f"askonce {flight.key}")
     _hold(task, loop)
 
@@ -151,15 +150,13 @@ async def _launch(step: Launch) -> Landing | None:
             task.cancel()
 
     def cancel() -> None:
-        if any(one.aboard or one.lasts for one in flights):
-            return
         try:
             loop.call_soon_threadsafe(cancel_once)
         except RuntimeError:  # the loop is closed, and the task with it
             _release(task, loop)
 
     task.add_done_callback(land)
-    for one in flights:
+    for one in flight.company:
         one.cancel = cancel
     return await wait(flight, step.limit)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from askonce._logging import get_logger
-from askonce._types import Entry, Failure, Windows, life_of
+from askonce._types import Entry, Failure, Windows, life_of, stored
 from askonce.backends.engine import EngineStore, Fence, Found
 from askonce.engine.call import Call
 from askonce.engine.record import CurrentCall
@@ -20,6 +20,9 @@ def uncached(call: Call) -> Flow:
     record = CurrentCall((), call.function.operation)
     try:
         return (yield Invoke(call.function, call.arguments, record))
+    except Exception:
+        call.function.figures.errors += 1
+        raise
     finally:
         record.end()
 
@@ -128,9 +131,8 @@ def note_failure(call: Call, fence: Fence, error: BaseException) -> Generator[St
     if not isinstance(error, Exception):
         return
     policy = call.function.freshness
-    entry = call.store.held(call.key) if policy.outlives else None
-    life = None if entry is None else life_of(entry)
-    if entry is not None and life is not None and call.now < life.end:
+    entry = call.store.held(call.key)
+    if entry is not None and _serves(entry, call.now):
         call.store.rest(entry, call.now + policy.retry_after)
         return
     ttl = policy.error_ttl(error)
@@ -141,6 +143,12 @@ def note_failure(call: Call, fence: Fence, error: BaseException) -> Generator[St
         get_logger().warning("error_not_kept", function=call.function.name, error=type(error).__name__)
         return
     yield from _store(call, fence, Failure(kept), policy.lifetime(ttl), _all_tags(fence, call.record))
+
+
+def _serves(entry: Entry, now: float) -> bool:
+    """Whether there is an answer in it that somebody may still get."""
+    life = life_of(entry)
+    return now < (entry.until if life is None else life.end) and type(stored(entry)) is not Failure
 
 
 def read(store: EngineStore, fence: Fence, key: str) -> Generator[Step, Any, Entry | None]:

@@ -55,6 +55,15 @@ def stored(call: Call) -> Flow:
     Raises:
         NotCachedError: there is nothing.
     """
+    return call.hit((yield from found(call)))
+
+
+def found(call: Call) -> Generator[Step, Any, Entry]:
+    """The entry that can be served without running anything.
+
+    Raises:
+        NotCachedError: there is none.
+    """
     what, entry = call.survey()
     if entry is None and call.store.remote is not None:
         entry = yield from peek_remote(call)
@@ -65,7 +74,7 @@ def stored(call: Call) -> Flow:
             f"{call.function.name}: nothing is cached under {call.key!r} ({reason}), and only_if_cached() "
             "lets nothing be computed; call it outside of that, or catch NotCachedError"
         )
-    return call.hit(entry)
+    return entry
 
 
 def revalidate(call: Call, entry: Entry) -> Generator[Step, Any, None]:

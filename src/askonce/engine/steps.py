@@ -46,8 +46,6 @@ class Launch:
     finish: Callable[[], None]
     """Lands a flight whose work ended without a word."""
     limit: float | None = None
-    others: tuple[Flight, ...] = ()
-    """Flights that the same work lands, before this one."""
 
 
 @dataclass(slots=True, eq=False)

@@ -72,10 +72,12 @@ class Flight:
         aboard: callers that still wait, the leader's included.
         landing: the end, once it came; empty again once nobody is aboard.
         waits_for: flights that this one's function is waiting for at the moment.
+        company: the flights that one run answers, this one among them. The work runs as that of the first.
     """
 
     __slots__ = (
-        "__weakref__", "aboard", "cancel", "fence", "home", "key", "landing", "lasts", "tickets", "waits_for",
+        "__weakref__", "_tied", "aboard", "cancel", "fence", "home", "key", "landing", "lasts", "tickets",
+        "waits_for",
     )  # fmt: skip
 
     def __init__(self, key: str, fence: Breakable, home: AbstractEventLoop | None = None) -> None:
@@ -88,6 +90,16 @@ class Flight:
         self.landing: Landing | None = None
         self.tickets: dict[Ticket, None] = {}
         self.waits_for: list[Flight] = []
+        self._tied: tuple[Flight, ...] = ()  # not itself where it is alone: that were a circle to collect
+
+    @property
+    def company(self) -> "tuple[Flight, ...]":
+        """All flights that the work of this one answers."""
+        return self._tied or (self,)
+
+    def tie(self, company: "tuple[Flight, ...]") -> None:
+        """Have the work of the first of a company answer this one."""
+        self._tied = company
 
     def expect(self, ticket: Ticket) -> bool:
         """Have the ticket woken at the landing; ``False`` where the flight has landed already."""
@@ -113,7 +125,14 @@ class Flight:
             if id(flight) not in seen and flight.landing is None:
                 seen.add(id(flight))
                 pending.extend(flight.waits_for)
+                pending.append(flight.company[0])
         return False
+
+    def is_deserted(self) -> bool:
+        """Whether nobody wants anything of the work any more. Call it under the lock."""
+        if self.aboard or self.landing is not None:
+            return False
+        return not any(one.aboard or one.lasts for one in self.company)
 
 
 current_flight: ContextVar[Flight | None] = ContextVar("askonce_current_flight", default=None)
@@ -235,14 +254,21 @@ class Flights:
             flight.aboard -= 1
             if mine is not None and flight in mine.waits_for:
                 mine.waits_for.remove(flight)
-            deserted = flight.aboard == 0 and flight.landing is None and not flight.lasts
+            deserted = flight.is_deserted()
             if deserted:
-                self._forget(flight)
+                for one in flight.company:
+                    self._forget(one)
             elif flight.aboard == 0 and flight.landing is not None:
                 # A task that the function left running has this flight in its context for life.
                 flight.landing = Landing()
         if deserted and flight.cancel is not None:
             flight.cancel()
+
+    def tie(self, company: tuple[Flight, ...]) -> None:
+        """Have the work of the first answer several flights: it ends when nobody is aboard any of them."""
+        with _lock:
+            for flight in company:
+                flight.tie(company)
 
     def land(self, flight: Flight, landing: Landing) -> None:
         """End a flight, once: it can be joined no more, then those aboard wake."""
@@ -251,6 +277,7 @@ class Flights:
                 return
             flight.landing = landing if flight.aboard else Landing()  # as in ``disembark``
             self._forget(flight)
+            flight.tie(())
             tickets, flight.tickets = flight.tickets, {}
         for ticket in tickets:
             ticket.wake()

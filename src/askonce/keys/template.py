@@ -31,10 +31,12 @@ class _Field(NamedTuple):
     conversion: str | None
     spec: str
 
-    def value(self, arguments: Mapping[str, Any]) -> Any:
+    def value(self, arguments: Mapping[str, Any], *, as_text: bool) -> Any:
         found = arguments[self.root]
         for is_attribute, name in self.steps:
             found = getattr(found, str(name)) if is_attribute else found[name]
+        if (as_text or self.conversion) and _shows_its_address(type(found)):
+            raise TypeError(f"the text of a {type(found).__qualname__} is its address; name what tells it apart")
         if self.conversion:
             found = _formatter.convert_field(found, self.conversion)
         return format(found, self.spec) if self.spec else found
@@ -83,14 +85,7 @@ class Template:
         Raises:
             KeyBuildError: an argument does not have what a field names, or no text of its own.
         """
-        values = self.values(arguments)
-        for field, value in zip(self._fields, values, strict=True):
-            if _shows_its_address(type(value)):
-                raise KeyBuildError(
-                    f"{self._where}: the field {{{field.text}}} of the template {self.text!r} is a "
-                    f"{type(value).__qualname__}, whose text is its address in memory; "
-                    f"name what tells it apart, such as {{{field.text}.id}}"
-                )
+        values = [self._value(field, arguments, as_text=True) for field in self._fields]
         return self._literal.format(*values)
 
     def values(self, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -101,9 +96,9 @@ class Template:
         """
         return tuple([self._value(field, arguments) for field in self._fields])
 
-    def _value(self, field: _Field, arguments: Mapping[str, Any]) -> Any:
+    def _value(self, field: _Field, arguments: Mapping[str, Any], *, as_text: bool = False) -> Any:
         try:
-            return field.value(arguments)
+            return field.value(arguments, as_text=as_text)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise KeyBuildError(
                 f"{self._where}: the field {{{field.text}}} of the template {self.text!r} has no value "
@@ -135,8 +130,7 @@ class Template:
 
 
 def _shows_its_address(cls: type) -> bool:
-    ways = (cls.__format__, cls.__str__, cls.__repr__)
-    return ways == (object.__format__, object.__str__, object.__repr__)
+    return all(getattr(cls, name) is getattr(object, name) for name in ("__format__", "__str__", "__repr__"))
 
 
 def _steps(text: str) -> tuple[tuple[bool, str | int], ...]:

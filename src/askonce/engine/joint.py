@@ -1,0 +1,151 @@
+"""One run of a function for several items of a list, each with a key, an entry and a flight of its own."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from askonce.engine import filling
+from askonce.engine.call import Call
+from askonce.engine.each import checked_answers, items_of, place_of_list, with_items
+from askonce.engine.function import Function
+from askonce.engine.record import CurrentCall
+from askonce.engine.steps import Invoke, IsAnswer, Step, Wrapped
+from askonce.flight import Flight, Landing
+from askonce.signature import Arguments
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """The items of one call.
+
+    Attributes:
+        function: what is asked.
+        arguments: as they were given.
+        calls: one for each different item, in order.
+        places: for each item its place among the calls.
+        patient: whether a run that somebody cancelled is begun once more.
+    """
+
+    function: Function
+    arguments: Arguments
+    calls: list[Call] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    patient: bool = True
+
+    @classmethod
+    def of(cls, whole: Call) -> "Batch":
+        """Take a call apart.
+
+        Raises:
+            TypeError: what should be a list is none.
+            KeyBuildError: an item has no key.
+        """
+        function = cast("Function", whole.function)
+        batch = cls(function, whole.arguments)
+        known: dict[str, int] = {}
+        for item in items_of(function, whole.arguments):
+            arguments = with_items(function, whole.arguments, [item])
+            key = function.keys.key(arguments)
+            place = known.setdefault(key, len(known))
+            if place == len(batch.calls):
+                batch.calls.append(Call(function, whole.store, key, arguments, whole.demand))
+            batch.places.append(place)
+        return batch
+
+    def joint(self, calls: list[Call]) -> Arguments:
+        """The arguments of a call for some of the items: a list or a tuple, as it was given."""
+        place = place_of_list(self.function)
+        items = [call.arguments[place][0] for call in calls]
+        given = self.arguments[place]
+        return with_items(self.function, self.arguments, tuple(items) if isinstance(given, tuple) else items)
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """A caller's place in the flight of one item."""
+
+    call: Call
+    flight: Flight
+    leads: bool
+
+
+def tie(led: list[Seat]) -> None:
+    """Have one run answer several flights."""
+    led[0].call.store.flights.tie(tuple(seat.flight for seat in led))
+
+
+def give_up(seats: list[Seat]) -> None:
+    """End what will not be answered."""
+    for seat in reversed(seats):
+        filling.give_up(seat.call, seat.flight)
+
+
+def work(batch: Batch, led: list[Seat], *, behind: bool = False) -> Generator[Step, Any, None]:
+    """Run the function for some items, store what it answers to each, and land them all."""
+    try:
+        answers, cost = yield from _run(batch, led, behind=behind)
+        landings = yield from _landings(led, answers, cost, behind=behind)
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        if not (yield IsAnswer(error)):
+            # Cancelled, and not for want of callers: the leader's to raise, the others lead anew.
+            _land(led, [Landing(error=error, traceback=error.__traceback__, retry=True)] * len(led))
+            raise
+        own = error.error if isinstance(error, Wrapped) else error
+        landings = yield from _landings(led, [own] * len(led), 0.0, behind=behind)
+    _land(led, landings)
+
+
+def _land(led: list[Seat], landings: list[Landing]) -> None:
+    for seat, landing in reversed(list(zip(led, landings, strict=True))):  # the first one wakes the leader
+        filling.land(seat.call, seat.flight, landing)
+
+
+def _run(
+    batch: Batch, led: list[Seat], *, behind: bool
+) -> Generator[Step, Any, tuple[list[Any], float]]:
+    """One answer for each item, and the seconds that they took together."""
+    function, calls = batch.function, [seat.call for seat in led]
+    if behind:
+        function.figures.refreshed += len(led)
+    else:
+        function.figures.computed += len(led)
+    record = CurrentCall(tuple(call.key for call in calls), function.operation)
+    for call in calls:
+        call.record = record
+    started = calls[0].now
+    try:
+        answer = yield Invoke(function, batch.joint(calls), record)
+    finally:
+        record.end()
+    answers = checked_answers(function, function.checked(answer), len(led))
+    return answers, calls[0].now - started
+
+
+def _landings(
+    led: list[Seat], answers: list[Any], cost: float, *, behind: bool
+) -> Generator[Step, Any, list[Landing]]:
+    """Store the answers, each under its own rules; an exception is the failure of its item."""
+    landings: list[Landing] = []
+    told = False  # the log hears of a run once
+    for seat, answer in zip(led, answers, strict=True):
+        call, fence = seat.call, filling.fence_of(seat.flight)
+        value = _checked(call, answer)
+        if isinstance(value, BaseException):
+            call.function.figures.errors += isinstance(value, Exception)
+            lost = behind or filling.is_left(seat.flight)
+            landing = yield from filling.failed(call, fence, value, behind=lost and not told)
+            told = told or lost
+        else:
+            landing, _ = yield from filling.keep(call, fence, value, call.record, cost)
+        landings.append(landing)
+    return landings
+
+
+def _checked(call: Call, answer: Any) -> Any:
+    """An answer, or what is wrong with it."""
+    try:
+        return call.function.checked(answer)
+    except TypeError as error:
+        return error

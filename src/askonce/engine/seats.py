@@ -1,0 +1,182 @@
+"""Boarding the flights of several items at once, and what each of them brings."""
+
+import asyncio
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+
+from askonce._types import Entry
+from askonce.engine import filling, flow, joint
+from askonce.engine.call import Call
+from askonce.engine.joint import Batch, Seat
+from askonce.engine.steps import Home, Launch, Step, Wait, Wrapped
+from askonce.flight import Flight, Landing, current_flight, own_copy
+
+Outcome = Callable[[], Any]
+"""Gives the answer of an item, to each place where it stands, or raises."""
+
+
+def fly(
+    batch: Batch, calls: list[Call], *, anew: bool, deadline: float | None = None
+) -> Generator[Step, Any, dict[str, Outcome]]:
+    """Board a flight for each item, carry out those that are led at once, and wait for the others.
+
+    Args:
+        batch: the call that they belong to.
+        calls: the items.
+        anew: whether they are computed whatever is stored or under way.
+        deadline: the ``time.monotonic`` up to which to wait for items that have something to fall back on.
+
+    Returns:
+        The outcomes by key. Items that are not among them want another flight.
+    """
+    home = yield Home()
+    seats: list[Seat] = []
+    left: list[Seat] = []
+    try:
+        for call in calls:
+            seats.append(_boarded(call, home, anew=anew))
+            left += seats[-1:] if seats[-1].leads else ()
+        led = left if anew else (yield from _look_again(left))
+        left = []
+        if led:
+            yield from _lead(batch, led, None if anew else _limit(led, deadline), anew=anew)
+        if not anew and batch.patient and any(map(_was_cancelled, led)):
+            batch.patient = False  # somebody cancelled the work; once may be chance, twice is its own doing
+            return {}
+        outcomes: dict[str, Outcome] = {}
+        for seat in seats:
+            outcome = yield from _outcome(seat, anew=anew, deadline=deadline)
+            if outcome is not None:
+                outcomes[seat.call.key] = outcome
+        return outcomes
+    finally:
+        # The first one last: as long as somebody is aboard of that, nobody counts the others.
+        for seat in reversed(seats):
+            seat.call.store.flights.disembark(seat.flight)
+        joint.give_up(left)
+
+
+def _boarded(call: Call, home: Any, *, anew: bool) -> Seat:
+    if not call.function.joins and not anew:
+        return Seat(call, Flight(call.key, call.open_fence(), home), leads=True)
+    flight, leads = call.store.flights.board(
+        call.key, call.open_fence, home=home, anew=anew, close_fence=call.store.close_fence
+    )
+    return Seat(call, flight, leads)
+
+
+def _look_again(led: list[Seat]) -> Generator[Step, Any, list[Seat]]:
+    """Land those that another flight has answered since, or the tier behind memory has; who is left."""
+    left: list[Seat] = []
+    for seat in led:
+        if not (yield from flow.look_again(seat.call, seat.flight)):
+            left.append(seat)
+    return left
+
+
+def _lead(
+    batch: Batch, led: list[Seat], limit: float | None, *, anew: bool
+) -> Generator[Step, Any, None]:
+    joint.tie(led)
+    work = joint.work(batch, led)
+    if not batch.function.joins and not anew:
+        yield from work  # nobody else waits for it
+        return
+    landing = yield Launch(led[0].flight, work, lambda: joint.give_up(led), limit)
+    if landing is None:
+        for seat in led:
+            seat.flight.lasts = True
+
+
+def begin(due: list[tuple[Call, Entry]], home: Any) -> list[Seat]:
+    """Flights without callers for entries that nobody is replacing yet, for one run to answer."""
+    seats: list[Seat] = []
+    for call, entry in due:
+        flight = call.store.flights.begin(
+            call.key, call.open_fence, home=home, close_fence=call.store.close_fence
+        )
+        if flight is None:
+            continue
+        if call.store.held(call.key) is entry:
+            seats.append(Seat(call, flight, leads=True))
+        else:
+            filling.give_up(call, flight)
+    if seats:
+        joint.tie(seats)
+        current_flight.set(seats[0].flight)
+    return seats
+
+
+def _limit(seats: list[Seat], deadline: float | None) -> float | None:
+    """How long the caller can wait for items of which each has something to fall back on."""
+    if deadline is None or any(seat.call.fallback() is None for seat in seats):
+        return None
+    return max(deadline - time.monotonic(), 0.0)
+
+
+def _was_cancelled(seat: Seat) -> bool:
+    landing = seat.flight.landing
+    return landing is not None and landing.retry and isinstance(landing.error, asyncio.CancelledError)
+
+
+def _outcome(seat: Seat, *, anew: bool, deadline: float | None) -> Generator[Step, Any, Outcome | None]:
+    """What an item's flight brought; ``None`` where somebody has to fly again."""
+    call, flight = seat.call, seat.flight
+    landing: Landing | None = flight.landing
+    if landing is None:
+        landing = yield Wait(flight, None if anew else _limit([seat], deadline))
+    if landing is None:
+        flight.lasts = True
+        stale = call.fallback()
+        if stale is None:
+            return None
+        call.function.figures.joined += not seat.leads
+        return _standing_in(call, stale)
+    if landing.retry:
+        filling.give_up(call, flight)  # what carried it is gone
+    if not flow.is_for(call, seat.leads, landing):
+        return None
+    return _landed(call, landing, led=seat.leads, falls_back=not anew)
+
+
+def _landed(call: Call, landing: Landing, *, led: bool, falls_back: bool) -> Outcome:
+    if isinstance(landing.value, Entry):
+        return served(call, landing.value)
+    call.function.figures.joined += not led
+    error = landing.error
+    if error is not None:
+        stale = call.fallback() if falls_back and isinstance(error, Exception) else None
+        if stale is not None:
+            return _standing_in(call, stale)
+        return raising(error if led else own_copy(error, landing.traceback))
+    copy = landing.copy or (lambda: landing.value)
+    return _once(landing.value, copy) if led else copy
+
+
+def served(call: Call, entry: Entry) -> Outcome:
+    """The outcome of an item that is stored."""
+    try:
+        value = call.hit(entry)
+    except Exception as error:  # noqa: BLE001  the one that is stored
+        return raising(error)
+    return _once(value, lambda: entry.value)
+
+
+def _standing_in(call: Call, entry: Entry) -> Outcome:
+    return _once(call.stand_in(entry), lambda: entry.value)
+
+
+def _once(value: Any, then: Callable[[], Any]) -> Outcome:
+    """A value for the first place where the item stands; what the others get is made for them."""
+    first = [value]
+    return lambda: first.pop() if first else then()
+
+
+def raising(error: BaseException) -> Outcome:
+    """The outcome of an item that failed."""
+
+    def take() -> Any:
+        raise Wrapped(error) if isinstance(error, (StopIteration, GeneratorExit)) else error
+
+    return take
