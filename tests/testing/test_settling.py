@@ -106,9 +106,11 @@ def test_a_run_that_its_caller_left_is_waited_for(clock):
     assert slow() == 1
     clock.advance(61)
     assert slow() == 1
+    with pytest.raises(TimeoutError, match="askonce"):
+        settle_blocking(0)
     go.set()
     settle_blocking()
-    assert slow() == 2
+    assert slow.peek() == 2
 
 
 def test_with_nothing_behind_there_is_nothing_to_wait_for():

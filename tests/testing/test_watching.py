@@ -1,7 +1,9 @@
 """What happened to a function inside a block, asserted."""
 
 import asyncio
+import gc
 import re
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import Mock
 
@@ -246,6 +248,18 @@ def test_blocks_of_one_function_may_be_nested(kind):
             kind.run(double, 2)
         with assert_hit(double):
             kind.run(double, 1)
+
+
+def test_nothing_of_a_watch_stays_on_the_function(kind):
+    """Also where its block raises."""
+    double, _ = kind.double()
+    watch = assert_computed(double, 0)
+    with pytest.raises(KeyError), watch:
+        raise KeyError
+    gone = weakref.ref(watch)
+    del watch
+    gc.collect()
+    assert gone() is None
 
 
 def test_what_a_block_raises_itself_is_not_covered_up(kind):

@@ -62,7 +62,7 @@ class failing:  # noqa: N801  used as a function
         """Raise, or run the body where all failures have happened."""
         if not self._counts():
             return body(arguments)
-        return self._raise_awaited() if self._is_async else self._raise()
+        return self._raise()  # where it is awaited, it is called in the same breath
 
     def begin(self, body: Body, arguments: Arguments) -> Any:
         """A generator that raises instead of its first item, or that of the body."""
@@ -80,9 +80,6 @@ class failing:  # noqa: N801  used as a function
             return True
 
     def _raise(self) -> NoReturn:
-        raise self._made()
-
-    async def _raise_awaited(self) -> NoReturn:
         raise self._made()
 
     def _raise_in_generator(self) -> Iterator[Any]:
