@@ -79,6 +79,11 @@ class Template:
     def __repr__(self) -> str:
         return f"Template({self.text!r})"
 
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of the parameters in it."""
+        return frozenset(field.root for field in self._fields)
+
     def filled(self, arguments: Mapping[str, Any]) -> str:
         """The text with its fields filled in.
 
