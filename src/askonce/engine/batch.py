@@ -36,8 +36,7 @@ def serve(whole: Call) -> Flow:
     pending = [call for call in batch.calls if call.key not in outcomes]
     limit = batch.function.freshness.timeout
     deadline = None if limit is None else time.monotonic() + limit
-    while pending:
-        pending = yield from _look(batch, pending, outcomes)
+    while pending := (yield from _look(batch, pending, outcomes)):
         outcomes |= yield from fly(batch, pending, anew=False, deadline=deadline)
         pending = [call for call in pending if call.key not in outcomes]
     return _answers(batch, outcomes)
@@ -56,7 +55,8 @@ def peek(function: Function, arguments: Arguments) -> Flow:
     """What would be served for each item, or ``MISS`` in its place."""
     found: list[Any] = []
     for item in items_of(function, arguments):
-        found.append((yield from commands.peek(function, with_items(function, arguments, [item]))))
+        value = yield from commands.peek(function, with_items(function, arguments, [item]))
+        found.append(value)
     return found
 
 
@@ -89,7 +89,7 @@ def sight(function: Function, arguments: Arguments) -> Flow:
 
 
 def _uncached(whole: Call) -> Flow:
-    """Run the function as if there were no cache; callers should not see from the answer that there is none."""
+    """Run the function as if there were no cache, and have the answer not show it."""
     function = cast("Function", whole.function)
     items = items_of(function, whole.arguments)
     if not items:
@@ -105,7 +105,8 @@ def _uncached(whole: Call) -> Flow:
 def _stored(batch: Batch) -> Flow:
     found: list[tuple[Call, Entry]] = []
     for call in batch.calls:
-        found.append((call, (yield from flow.found(call))))
+        entry = yield from flow.found(call)
+        found.append((call, entry))
     return _answers(batch, {call.key: served(call, entry) for call, entry in found})
 
 
@@ -122,9 +123,7 @@ def _recomputed(batch: Batch, calls: list[Call]) -> Generator[Step, Any, dict[st
     return outcomes
 
 
-def _look(
-    batch: Batch, calls: list[Call], outcomes: dict[str, Outcome]
-) -> Generator[Step, Any, list[Call]]:
+def _look(batch: Batch, calls: list[Call], outcomes: dict[str, Outcome]) -> Generator[Step, Any, list[Call]]:
     """Take what memory has, have refreshed what is due, and answer what is left."""
     missing: list[Call] = []
     due: list[tuple[Call, Entry]] = []

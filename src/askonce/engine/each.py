@@ -1,13 +1,14 @@
 """The list parameter that ``each=`` names: taking a call apart, and putting answers to its items."""
 
 import inspect
+import types
 import typing
-from collections.abc import Mapping
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any, cast
 
 from askonce.engine.options import Options
 from askonce.exceptions import ConfigurationError
+from askonce.keys import Template
 from askonce.signature import Arguments, Signature, annotations_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ def check_each(options: Options, signature: Signature, function: Any, label: str
             f"{label}: each={name!r} has an entry for each item, and ignore={{{name!r}}} would give them one "
             "key; drop one of them"
         )
+    if isinstance(options.key, str) and name not in Template(options.key, signature.names, label).parameters:
+        raise ConfigurationError(
+            f"{label}: key={options.key!r} says nothing of {name!r}, so that all items would have one key; "
+            f"add {{{name}[0]}}, which is the item"
+        )
     annotation = _annotation(function, name)
     if not _may_be_list(annotation):
         raise ConfigurationError(
@@ -57,8 +63,10 @@ def _annotation(function: Any, name: str) -> Any:
 
 def _may_be_list(annotation: Any) -> bool:
     kind = typing.get_origin(annotation) or annotation
+    if kind in (typing.Union, types.UnionType):
+        return any(map(_may_be_list, typing.get_args(annotation)))
     if kind is Any or not isinstance(kind, type):
-        return True  # Any, a union, a type variable, a text
+        return True  # Any, a type variable, a text
     try:
         return issubclass(kind, (list, tuple)) or issubclass(list, kind)
     except TypeError:  # a protocol
@@ -113,11 +121,9 @@ def checked_answers(function: "Function", answer: Any, count: int) -> list[Any]:
         TypeError: it is nothing that has items in an order.
         ValueError: it has more, or less.
     """
-    kind = type(answer).__name__
-    ordered = hasattr(answer, "__len__") and hasattr(answer, "__getitem__")
-    if not ordered or isinstance(answer, (str, bytes, bytearray, Mapping)):
+    if not _is_list_like(answer):
         raise TypeError(
-            f"{function.label} answered a {kind} for a list of {count} items; with each="
+            f"{function.label} answered a {type(answer).__name__} for a list of {count} items; with each="
             f"{function.options.each!r} it returns a list with one answer for each item, in their order"
         )
     answers: list[Any] = list(answer)
@@ -128,3 +134,12 @@ def checked_answers(function: "Function", answer: Any, count: int) -> list[Any]:
             "their order (an exception in the place of one that failed)"
         )
     return answers
+
+
+def _is_list_like(answer: Any) -> bool:
+    """A sequence, or an array whose rows are the answers; no text, and nothing that is walked by its keys."""
+    if isinstance(answer, (str, bytes, bytearray, memoryview)) or hasattr(answer, "keys"):
+        return False
+    if getattr(answer, "ndim", 1) == 0:
+        return False
+    return hasattr(answer, "__len__") and hasattr(answer, "__getitem__")

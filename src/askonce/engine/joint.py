@@ -102,9 +102,7 @@ def _land(led: list[Seat], landings: list[Landing]) -> None:
         filling.land(seat.call, seat.flight, landing)
 
 
-def _run(
-    batch: Batch, led: list[Seat], *, behind: bool
-) -> Generator[Step, Any, tuple[list[Any], float]]:
+def _run(batch: Batch, led: list[Seat], *, behind: bool) -> Generator[Step, Any, tuple[list[Any], float]]:
     """One answer for each item, and the seconds that they took together."""
     function, calls = batch.function, [seat.call for seat in led]
     if behind:

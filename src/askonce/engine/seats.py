@@ -35,8 +35,10 @@ def fly(
     left: list[Seat] = []
     try:
         for call in calls:
-            seats.append(_boarded(call, home, anew=anew))
-            left += seats[-1:] if seats[-1].leads else ()
+            seat = _boarded(call, home, anew=anew)
+            seats.append(seat)
+            if seat.leads:
+                left.append(seat)
         led = left if anew else (yield from _look_again(left))
         left = []
         if led:
@@ -70,14 +72,13 @@ def _look_again(led: list[Seat]) -> Generator[Step, Any, list[Seat]]:
     """Land those that another flight has answered since, or the tier behind memory has; who is left."""
     left: list[Seat] = []
     for seat in led:
-        if not (yield from flow.look_again(seat.call, seat.flight)):
+        landed = yield from flow.look_again(seat.call, seat.flight)
+        if landed is None:
             left.append(seat)
     return left
 
 
-def _lead(
-    batch: Batch, led: list[Seat], limit: float | None, *, anew: bool
-) -> Generator[Step, Any, None]:
+def _lead(batch: Batch, led: list[Seat], limit: float | None, *, anew: bool) -> Generator[Step, Any, None]:
     joint.tie(led)
     work = joint.work(batch, led)
     if not batch.function.joins and not anew:

@@ -72,11 +72,12 @@ class Flight:
         aboard: callers that still wait, the leader's included.
         landing: the end, once it came; empty again once nobody is aboard.
         waits_for: flights that this one's function is waiting for at the moment.
-        company: the flights that one run answers, this one among them. The work runs as that of the first.
+        tied: the flights that one run answers, this one among them; empty where it is the only one. The work
+            runs as that of the first.
     """
 
     __slots__ = (
-        "__weakref__", "_tied", "aboard", "cancel", "fence", "home", "key", "landing", "lasts", "tickets",
+        "__weakref__", "aboard", "cancel", "fence", "home", "key", "landing", "lasts", "tickets", "tied",
         "waits_for",
     )  # fmt: skip
 
@@ -90,16 +91,12 @@ class Flight:
         self.landing: Landing | None = None
         self.tickets: dict[Ticket, None] = {}
         self.waits_for: list[Flight] = []
-        self._tied: tuple[Flight, ...] = ()  # not itself where it is alone: that were a circle to collect
+        self.tied: tuple[Flight, ...] = ()
 
     @property
     def company(self) -> "tuple[Flight, ...]":
         """All flights that the work of this one answers."""
-        return self._tied or (self,)
-
-    def tie(self, company: "tuple[Flight, ...]") -> None:
-        """Have the work of the first of a company answer this one."""
-        self._tied = company
+        return self.tied or (self,)
 
     def expect(self, ticket: Ticket) -> bool:
         """Have the ticket woken at the landing; ``False`` where the flight has landed already."""
@@ -268,7 +265,7 @@ class Flights:
         """Have the work of the first answer several flights: it ends when nobody is aboard any of them."""
         with _lock:
             for flight in company:
-                flight.tie(company)
+                flight.tied = company
 
     def land(self, flight: Flight, landing: Landing) -> None:
         """End a flight, once: it can be joined no more, then those aboard wake."""
@@ -277,7 +274,7 @@ class Flights:
                 return
             flight.landing = landing if flight.aboard else Landing()  # as in ``disembark``
             self._forget(flight)
-            flight.tie(())
+            flight.tied = ()
             tickets, flight.tickets = flight.tickets, {}
         for ticket in tickets:
             ticket.wake()
