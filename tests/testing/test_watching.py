@@ -157,7 +157,7 @@ def test_a_stale_answer_is_a_hit_and_its_refresh_a_run_behind(clock, said):
         settle_blocking()
     clock.advance(61)
     text = said(assert_computed(double, 0), lambda: double(1), settle_blocking)
-    assert "1 hit, 0 runs, 1 run behind, 1 stale answer" in text
+    assert "1 hit, 1 run, 1 stale answer" in text
 
 
 def test_a_stale_answer_in_place_of_an_error_is_no_hit(kind, clock, said):
@@ -198,6 +198,20 @@ def test_generators_are_watched_like_others(awaited):
         count.all(2)
     with pytest.raises(AssertionError, match="0 hits, 1 run"), assert_hit(count.cached):
         count.all(4)
+
+
+def test_a_batch_is_one_run_and_its_items_are_hits_or_not(said):
+    """The function is called once for all that is missing."""
+
+    @cached(each="numbers")
+    def doubles(numbers):
+        return [2 * number for number in numbers]
+
+    with assert_computed(doubles, 1):
+        doubles([1, 2, 3])
+    with assert_hit(doubles):
+        doubles([3, 1])
+    assert "2 hits, 1 run\n" in said(assert_hit(doubles), lambda: doubles([1, 4, 2, 5]))
 
 
 def test_uncached_calls_go_past_the_count(kind):

@@ -1,6 +1,7 @@
 """Assertions about what decorated functions did inside a block."""
 
 import contextlib
+import threading
 from dataclasses import asdict
 from types import TracebackType
 from typing import ClassVar, Final
@@ -21,9 +22,11 @@ class _Watch:
     def __init__(self, decorated: Decorated) -> None:
         self._verbs = verbs_of_decorated(decorated)
         self._function = self._verbs._function
+        self._lock = threading.Lock()
         self._last: Explanation | None = None
 
     def __enter__(self) -> None:
+        self._runs = 0
         self._before = self._figures()
         put_on(self._function, self)
 
@@ -44,7 +47,9 @@ class _Watch:
             raise AssertionError(self._report(wrong, inside))
 
     def run(self, body: Body, arguments: Arguments) -> object:
-        """Remember why the call came to a run, and let it run."""
+        """Count, remember why the call came to a run, and let it run."""
+        with self._lock:
+            self._runs += 1
         with contextlib.suppress(Exception):  # a call in bypass() may have no key at all
             self._last = self._verbs._explanation(arguments, self._seen(arguments))
         return body(arguments)
@@ -58,8 +63,13 @@ class _Watch:
             return store.sight(self._function.keys.key(arguments))
         return Sight(None, None, None, (), "this cache is disabled")
 
+    def _happened(self, inside: Figures) -> str:
+        # A run of a batch answers many calls, and one behind the callers none: no figure has the runs.
+        said = [_counted(inside["hits"], "hit%"), _counted(self._runs, "run%")]
+        said += [_counted(inside[name], what) for name, what in _IF_ANY.items() if inside[name]]
+        return ", ".join(said)
+
     def _figures(self) -> Figures:
-        # Runs behind the callers are no misses, and have a figure of their own.
         return asdict(self._verbs.cache_info()) | {"refreshed": self._function.figures.refreshed}
 
     def _wrong(self, inside: Figures) -> str | None:
@@ -94,7 +104,7 @@ class assert_hit(_Watch):  # noqa: N801  used as a function
 
     def _wrong(self, inside: Figures) -> str | None:
         if inside["misses"] or inside["joined"]:
-            return f"not every call was a hit: {_happened(inside)}"
+            return f"not every call was a hit: {self._happened(inside)}"
         return None if inside["hits"] else "expected hits, and it was not called"
 
 
@@ -103,7 +113,7 @@ class assert_computed(_Watch):  # noqa: N801  used as a function
 
     Runs that raised count, those that ``failing`` kept from the body as well, and runs behind the callers as
     far as they have begun, see ``settle``. ``uncached(...)`` goes past the cache and is not counted. For a
-    method, runs on all instances count.
+    method, runs on all instances count. A batch (``each``) is one run, however many items it answers.
 
     Example:
         >>> with assert_computed(fetch, 1):
@@ -126,25 +136,12 @@ class assert_computed(_Watch):  # noqa: N801  used as a function
         self._times = times
 
     def _wrong(self, inside: Figures) -> str | None:
-        if inside["misses"] + inside["refreshed"] == self._times:
+        if self._runs == self._times:
             return None
-        expected = _counted(self._times, "run%")
-        return f"expected {expected}: {_happened(inside)}"
+        return f"expected {_counted(self._times, 'run%')}: {self._happened(inside)}"
 
 
-_ALWAYS: Final = {"hits": "hit%", "misses": "run%"}
-_IF_ANY: Final = {
-    "refreshed": "run% behind",
-    "joined": "call% waited for another",
-    "stale": "stale answer%",
-    "errors": "error%",
-}
-
-
-def _happened(inside: Figures) -> str:
-    said = [_counted(inside[name], what) for name, what in _ALWAYS.items()]
-    said += [_counted(inside[name], what) for name, what in _IF_ANY.items() if inside[name]]
-    return ", ".join(said)
+_IF_ANY: Final = {"joined": "call% waited for another", "stale": "stale answer%", "errors": "error%"}
 
 
 def _counted(number: int, what: str) -> str:
