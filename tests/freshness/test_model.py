@@ -370,7 +370,11 @@ class Histories(RuleBasedStateMachine):
         if error is None:
             heard.append("spoilt by a caller")
         else:
-            told = ("NotCachedError",) if isinstance(error, askonce.NotCachedError) else (type(error), *error.args)
+            told = (
+                ("NotCachedError",)
+                if isinstance(error, askonce.NotCachedError)
+                else (type(error), *error.args)
+            )
             assert told == caller.error
             assert all(error is not other for other in self.errors_seen), "one exception for two callers"
             self.errors_seen.append(error)
@@ -398,7 +402,10 @@ class Histories(RuleBasedStateMachine):
         for name, model in self.models.items():
             figures = self.functions[name].explain.__self__._function.figures
             info = self.functions[name].cache_info()
-            counts = {field: getattr(info, field) for field in ("hits", "misses", "joined", "stale", "errors", "stored")}
+            counts = {
+                field: getattr(info, field)
+                for field in ("hits", "misses", "joined", "stale", "errors", "stored")
+            }
             counts["refreshed"] = figures.refreshed
             expected = {field: model.counts[field] for field in counts}
             assert counts == expected, f"{name}: {counts} and not {expected}"

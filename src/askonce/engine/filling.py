@@ -52,7 +52,7 @@ def is_left(flight: Flight) -> bool:
 
 def failed(call: Call, fence: Fence, error: BaseException, *, behind: bool) -> Generator[Step, Any, Landing]:
     """What a flight brings whose function raised."""
-    if behind:
+    if behind and not isinstance(error, GeneratorExit):  # that is the end of an abandoned loop's task
         get_logger().warning("refresh_failed", function=call.function.name, error=type(error).__name__)
     yield from note_failure(call, fence, error)
     alone = not isinstance(error, (Exception, asyncio.CancelledError))
