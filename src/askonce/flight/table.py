@@ -106,6 +106,10 @@ class Flight:
             self.tickets[ticket] = None
             return True
 
+    def is_abandoned(self) -> bool:
+        """Whether the loop that carried the work was closed with the work on it."""
+        return self.home is not None and self.home.is_closed()
+
     def give_back(self, ticket: Ticket) -> None:
         """Have a ticket woken no more, since its holder waits no longer."""
         with _lock:
@@ -204,6 +208,11 @@ class Flights:
 
         The caller lands it. Those who join it and leave again never end it.
         """
+        left = self._flights.get(key)
+        if left is not None and left.is_abandoned():  # whoever waits for it would see that, but nobody may
+            left.fence.broken = True
+            self.land(left, Landing(retry=True))
+            close_fence(left.fence)
         if self._joinable(key) is not None:
             return None
         fence = open_fence()

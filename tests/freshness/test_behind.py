@@ -1,0 +1,280 @@
+"""What runs behind its callers: with whose context, on which loop, and how its failure is seen."""
+
+import asyncio
+import contextvars
+import gc
+import logging
+import threading
+from contextvars import ContextVar
+
+import pytest
+
+from askonce import InMemoryCache, bypass, cached, current_call, fresh, only_if_cached, refreshing, use_cache
+from askonce.engine import drivers
+from askonce.testing import ManualClock
+
+tenant = ContextVar("tenant", default="nobody")
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def cache(clock):
+    return InMemoryCache(clock=clock)
+
+
+@pytest.fixture(params=["async", "sync"])
+def drive(request):
+    """Runs a script of plain calls for both kinds: ``ask`` and what it set off are over before it goes on."""
+    return _in_tasks if request.param == "async" else _in_threads
+
+
+def _in_tasks(function, script, **options):
+    @cached(**options)
+    async def ask(a):
+        return function(a)
+
+    runner = asyncio.Runner()
+
+    async def call(a):
+        answer = await ask(a)
+        while tasks := drivers._under_way.get(asyncio.get_running_loop()):
+            await asyncio.wait(tasks)
+            await asyncio.sleep(0)
+        return answer
+
+    with runner:
+        script(lambda a: runner.run(call(a), context=contextvars.copy_context()), ask)
+
+
+def _in_threads(function, script, **options):
+    ask = cached(**options)(function)
+
+    def call(a):
+        answer = ask(a)
+        for thread in threading.enumerate():
+            if thread.name == "askonce refresh":
+                thread.join(30)
+        return answer
+
+    script(call, ask)
+
+
+def test_a_refresh_runs_with_a_copy_of_the_context_of_who_set_it_off(drive, cache, clock):
+    """Not with that of the first caller, and what it sets stays its own."""
+    seen = []
+
+    def ask(a):
+        seen.append(tenant.get())
+        tenant.set("changed")
+        return len(seen)
+
+    def script(call, ask):
+        tenant.set("first")
+        call(1)
+        clock.advance(10)
+        tenant.set("second")
+        call(1)
+        assert (seen, tenant.get()) == (["first", "second"], "second")
+
+    drive(ask, script, cache=cache, ttl=10, stale=20)
+
+
+@pytest.mark.parametrize("context", [lambda: fresh(15), lambda: use_cache(InMemoryCache())])
+def test_a_refresh_is_outside_of_the_contexts_of_who_set_it_off(drive, cache, clock, context):
+    """What it calls is cached as usual, in the usual cache."""
+    inner_cache = InMemoryCache(clock=clock)
+    runs = []
+
+    @cached(cache=inner_cache, ttl=1000)
+    def inner():
+        runs.append("inner")
+
+    def ask(a):
+        runs.append("outer")
+        inner()
+        return a
+
+    other = use_cache(cache)
+
+    def script(call, ask):
+        call(1)
+        clock.advance(10)
+        with context(), other:
+            call(1)
+        assert runs == ["outer", "inner", "outer"]
+
+    drive(ask, script, cache=cache, ttl=10, stale=20)
+
+
+@pytest.mark.parametrize("context", [bypass, refreshing, lambda: fresh(5)])
+def test_contexts_that_want_a_new_answer_compute_it_in_front(drive, cache, clock, context):
+    runs = []
+
+    def ask(a):
+        runs.append(a)
+        return len(runs)
+
+    def script(call, ask):
+        call(1)
+        clock.advance(10)
+        with context():
+            assert call(1) == 2
+
+    drive(ask, script, cache=cache, ttl=10, stale=20, stale_if_error=40)
+
+
+def test_looking_sets_nothing_off(drive, cache, clock):
+    """``only_if_cached`` is served what is stale, ``peek`` and ``explain`` see it; nothing is refreshed."""
+    runs = []
+
+    def ask(a):
+        runs.append(a)
+        return len(runs)
+
+    def script(call, ask):
+        call(1)
+        clock.advance(10)
+        with only_if_cached():
+            assert call(1) == 1
+        ask.peek(1), ask.explain(1)
+        assert runs == [1]
+        assert ask.cache_info().stale == 1
+
+    if drive is _in_threads:
+        drive(ask, script, cache=cache, ttl=10, stale=20)
+    else:
+        _in_tasks(ask, lambda call, ask: script(call, _Looking(ask)), cache=cache, ttl=10, stale=20)
+
+
+class _Looking:
+    def __init__(self, ask):
+        self.cache_info = ask.cache_info
+        self.peek = lambda *args: asyncio.run(ask.peek(*args))
+        self.explain = lambda *args: asyncio.run(ask.explain(*args))
+
+
+def test_a_refresh_knows_its_call(drive, cache, clock):
+    """Behind its callers, too, the function can set the time of its answer."""
+
+    def ask(a):
+        current_call().set_ttl(100)
+        return current_call().key
+
+    def script(call, ask):
+        key = call(1)
+        clock.advance(110)
+        assert call(1) == key
+        clock.advance(99)
+        assert cache.sight(key).state == "fresh"
+
+    drive(ask, script, cache=cache, ttl=10, stale=20)
+
+
+def test_a_failure_behind_is_counted_and_logged_without_what_it_says(drive, cache, clock, caplog):
+    runs = []
+
+    def ask(a):
+        runs.append(a)
+        if len(runs) > 1:
+            raise ValueError("a secret")
+        return len(runs)
+
+    def script(call, ask):
+        call(1)
+        clock.advance(10)
+        assert call(1) == 1
+        (record,) = caplog.records
+        assert (record.event, record.error, ask.cache_info().errors) == ("refresh_failed", "ValueError", 1)
+        assert "secret" not in caplog.text
+
+    with caplog.at_level(logging.DEBUG, "askonce"):
+        drive(ask, script, cache=cache, ttl=10, stale=20)
+
+
+def endless(cache, runs):
+    @cached(cache=cache, ttl=10, stale=20)
+    async def ask(a):
+        runs.append(a)
+        if len(runs) == 2:
+            await asyncio.Event().wait()
+        return len(runs)
+
+    return ask
+
+
+async def settled(coroutine):
+    answer = await coroutine
+    while tasks := drivers._under_way.get(asyncio.get_running_loop()):
+        await asyncio.wait(tasks)
+    return answer
+
+
+async def begun(ask, runs):
+    answer = await ask(1)
+    while len(runs) < 2:
+        await asyncio.sleep(0)
+    return answer
+
+
+def test_a_refresh_ends_with_its_loop_and_the_next_call_sets_off_another(cache, clock, caplog):
+    """``asyncio.run`` cancels what is left. That is no failure, and nobody rests for it."""
+    runs = []
+    ask = endless(cache, runs)
+    with caplog.at_level(logging.DEBUG, "askonce"):
+        asyncio.run(ask(1))
+        clock.advance(10)
+        assert asyncio.run(begun(ask, runs)) == 1
+        assert asyncio.run(settled(ask(1))) == 1
+    assert asyncio.run(ask(1)) == 3
+    assert (ask.cache_info().errors, caplog.records) == (0, [])
+    assert len(cache.flights) == len(cache._fences) == 0
+
+
+def test_a_refresh_on_a_loop_that_is_just_closed_does_not_block_the_next(cache, clock, caplog):
+    """A loop that is closed with tasks on it never runs them again, and cancels nothing either."""
+    runs = []
+    ask = endless(cache, runs)
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda loop, context: None)  # says that a task was destroyed
+    loop.run_until_complete(ask(1))
+    clock.advance(10)
+    assert loop.run_until_complete(begun(ask, runs)) == 1
+    loop.close()
+    with caplog.at_level(logging.DEBUG, "askonce"):
+        assert [asyncio.run(settled(ask(1))) for _ in range(2)] == [1, 3]
+        gc.collect()
+    assert caplog.records == []
+    assert len(cache.flights) == len(cache._fences) == 0
+
+
+def test_many_keys_are_refreshed_by_few_threads(cache, clock):
+    """A plain function's refreshes wait for their turn; each is done, once."""
+    gate, lock, seen = threading.Event(), threading.Lock(), []
+    gate.set()
+
+    @cached(cache=cache, ttl=10, stale=20)
+    def ask(a):
+        with lock:
+            seen.append((a, threading.active_count()))
+        assert gate.wait(30)
+        return a
+
+    before = threading.active_count()
+    for number in range(100):
+        ask(number)
+    clock.advance(10)
+    gate.clear()
+    for number in [*range(100), *range(100)]:
+        assert ask(number) == number
+    crew = [thread for thread in threading.enumerate() if thread.name == "askonce refresh"]
+    gate.set()
+    for thread in crew:
+        thread.join(30)
+    assert sorted(a for a, _ in seen[100:]) == list(range(100))
+    assert 1 <= len(crew) <= 32
+    assert all(thread.daemon for thread in crew)
+    assert max(count for _, count in seen) <= before + 32
