@@ -8,6 +8,7 @@ import pytest
 from callkit import Body, PlainCache
 
 from askonce import (
+    FOREVER,
     ConfigurationError,
     InMemoryCache,
     KeyBuildError,
@@ -24,6 +25,15 @@ def ask(question, session=None):
 
 async def coroutine_function(*args):
     return True
+
+
+async def async_generator_function(*args):
+    yield "users"
+
+
+class Awaited:
+    async def __call__(self, *args):
+        return ["users"]
 
 
 # --- options
@@ -59,6 +69,52 @@ async def coroutine_function(*args):
         ({"key": lambda question: question}, r"ask: key=.*\(question, session\).*too many"),
         ({"key": lambda *, question, session: question}, r"key=.*does not take them"),
         ({"key": coroutine_function}, r"key= is a coroutine function"),
+        ({"tags": "users"}, r"ask: tags='users' is one text; write tags=\['users'\]"),
+        ({"tags": [5]}, r"ask: tags=\[5\] is no list of texts.*callable of the arguments"),
+        ({"tags": ["ok", b"users"]}, r"no list of texts"),
+        ({"tags": None}, r"tags=None is no list of texts"),
+        ({"tags": ["q:{questions}"]}, r"ask: tags: the template.*question, session; did you mean 'question'"),
+        ({"tags": ["q:{question"]}, r"malformed"),
+        ({"tags": ["q:{}"]}, r"without a name"),
+        ({"tags": lambda question: []}, r"ask: tags=.*\(question, session\).*too many"),
+        ({"tags": coroutine_function}, r"tags= is a coroutine function.*plain"),
+        ({"tags": Awaited()}, r"tags= is a coroutine function.*plain"),
+        ({"tags": async_generator_function}, r"tags= is an async generator function.*plain"),
+        ({"stale": 0}, r"stale=0.*above 0"),
+        ({"stale": -1}, r"stale=-1"),
+        ({"stale_if_error": math.nan}, r"stale_if_error=nan"),
+        ({"stale_if_error": True}, r"stale_if_error=True"),
+        ({"stale": 5, "ttl": FOREVER}, r"stale has no effect with ttl=FOREVER.*drop stale"),
+        ({"stale_if_error": 5, "ttl": FOREVER}, r"stale_if_error has no effect with ttl=FOREVER"),
+        ({"refresh_ahead": True, "ttl": FOREVER}, r"refresh_ahead has no effect with ttl=FOREVER"),
+        ({"jitter": 0.1, "ttl": FOREVER}, r"jitter has no effect with ttl=FOREVER"),
+        ({"retry_after": 5}, r"retry_after has no effect.*stale, stale_if_error or refresh_ahead"),
+        ({"retry_after": 0, "stale": 5}, r"retry_after=0"),
+        ({"retry_after": FOREVER, "stale": 5}, r"retry_after=FOREVER would never end"),
+        ({"refresh_ahead": -1}, r"refresh_ahead=-1 is no weight"),
+        ({"refresh_ahead": "yes"}, r"refresh_ahead='yes' is no weight"),
+        ({"jitter": 0}, r"jitter=0 is no share"),
+        ({"jitter": 2}, r"jitter=2 is no share.*0\.1"),
+        ({"jitter": True}, r"jitter=True is no share"),
+        ({"timeout": 5}, r"timeout has nothing to serve.*stale_if_error"),
+        ({"timeout": 0, "stale_if_error": 5}, r"timeout=0"),
+        ({"timeout": 5, "stale_if_error": 5, "single_flight": None}, r"timeout.*single_flight=None"),
+        ({"errors": ConnectionError}, r"errors=<class.*names no exceptions.*\{ConnectionError: 30\}"),
+        ({"errors": [ConnectionError]}, r"names no exceptions"),
+        ({"errors": {}}, r"names no exceptions"),
+        ({"errors": {"ConnectionError": 30}}, r"errors: 'ConnectionError' is no exception that can be kept"),
+        ({"errors": {KeyError(): 30}}, r"errors: KeyError\(\) is no exception"),
+        ({"errors": {(KeyError, OSError): 30}}, r"is no exception"),
+        ({"errors": {int: 30}}, r"int.*is no exception"),
+        ({"errors": {BaseException: 30}}, r"BaseException.*subclasses of Exception"),
+        ({"errors": {asyncio.CancelledError: 30}}, r"CancelledError.*subclasses of Exception"),
+        ({"errors": {KeyboardInterrupt: 30}}, r"KeyboardInterrupt"),
+        ({"errors": {StopIteration: 30}}, r"StopIteration is how an iterator ends.*leave it out"),
+        ({"errors": {StopAsyncIteration: 30}}, r"StopAsyncIteration is how an iterator ends"),
+        ({"errors": {KeyError: 0}}, r"errors\[KeyError\]=0.*above 0"),
+        ({"errors": {KeyError: None}}, r"errors\[KeyError\]=None"),
+        ({"errors": {KeyError: 5, OSError: math.nan}}, r"errors\[OSError\]=nan"),
+        ({"each": 5}, r"each=5"),
         ({"cache": 5}, r"cache=5 is no cache.*InMemoryCache\(\)"),
         ({"cache": InMemoryCache}, r"cache=<class.*InMemoryCache'> is no cache.*InMemoryCache\(\)"),
         ({"cache": coroutine_function}, r"cache= is a coroutine function"),
@@ -73,7 +129,9 @@ def test_options_that_cannot_work_are_refused_at_decoration(decorator, options, 
     assert isinstance(caught.value, ValueError)
 
 
-@pytest.mark.parametrize("option", ["cache", "store_if", "version", "single_flight"])
+@pytest.mark.parametrize(
+    "option", ["cache", "store_if", "version", "single_flight", "retry_after", "timeout", "errors", "each"]
+)
 def test_what_needs_no_function_is_refused_before_there_is_one(option):
     with pytest.raises(ConfigurationError, match=option):
         cached(**{option: 0.5})
@@ -86,6 +144,9 @@ def test_an_unknown_option_is_refused_with_the_nearest_one(given):
         cached(*arguments, ttls=5)
     with pytest.raises(TypeError, match=r"ai_cached\(\) has no option 'modell'; did you mean 'model'\?"):
         ai_cached(*arguments, modell="x")
+    for wrong, right in (("tag", "tags"), ("error", "errors"), ("stale_on_error", "stale_if_error")):
+        with pytest.raises(TypeError, match=rf"no option '{wrong}'; did you mean '{right}'\?"):
+            cached(*arguments, **{wrong: 5})
     with pytest.raises(TypeError, match="no option 'zzz'; Its options are operation, name, ttl"):
         cached(*arguments, zzz=5)
 
