@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from askonce._types import MISS, Recording
 from askonce.backends.engine import Sight
-from askonce.engine import batch, commands, flow
+from askonce.engine import batch, commands, flow, streams
 from askonce.engine.drivers import drive, drive_blocking, is_being_cancelled
 from askonce.engine.each import single
 from askonce.engine.function import Function
@@ -253,7 +253,7 @@ class AsyncStreamVerbs(AsyncVerbs):
 
     def uncached(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself: nothing is looked up, counted or stored."""
-        return _Verbs.uncached(self, *args, **kwargs)
+        return streams.unheard(_Verbs.uncached(self, *args, **kwargs), self._function.operation)
 
     async def refresh(self, /, *args: Any, **kwargs: Any) -> list[Any]:
         """Run the function to its end whatever is stored, store what it yields, and return that as a list."""
@@ -274,6 +274,10 @@ class AsyncStreamVerbs(AsyncVerbs):
 
 class SyncStreamVerbs(SyncVerbs):
     """The verbs of a generator function; its answer is the list of what it yields."""
+
+    def uncached(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself: nothing is looked up, counted or stored."""
+        return streams.unheard(_Verbs.uncached(self, *args, **kwargs), self._function.operation)
 
     def refresh(self, /, *args: Any, **kwargs: Any) -> list[Any]:
         """Run the function to its end whatever is stored, store what it yields, and return that as a list."""

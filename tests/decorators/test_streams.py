@@ -12,7 +12,7 @@ import typing
 
 import pytest
 import streamkit
-from streamkit import END, RUNS, Service, Stream, StreamForm
+from streamkit import END, RUNS, Iteration, Service, Stream, StreamForm
 
 from askonce import (
     FOREVER,
@@ -244,12 +244,13 @@ def test_what_the_function_does_not_catch_comes_back(play, tape):
     assert play.figures() == (0, 1, 0, 0, 0, 0)
 
 
-def test_what_is_sent_reaches_the_function(play, tape):
+@pytest.mark.parametrize("sent", ["s", 0, "", False])
+def test_what_is_sent_reaches_the_function(play, tape, sent):
     iteration = play.iterate(1)
     iteration.next()
-    assert iteration.send("s") == 2
+    assert iteration.send(sent) == 2
     assert iteration.rest() == [3]
-    assert tape.events == ["sent s", "closed"]
+    assert tape.events == [f"sent {sent}", "closed"]
     assert play.peek(1) is MISS
 
 
@@ -440,16 +441,19 @@ def test_a_run_that_an_invalidation_overtakes_is_not_stored(form, cache, tape, b
     assert play.peek(1) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("verb", ["refresh", "store"])
-def test_a_run_that_another_answer_overtakes_is_not_stored_over_it(play, tape, verb):
+@pytest.mark.parametrize("way", ["refresh", "store", "refreshing"])
+def test_a_run_that_another_answer_overtakes_is_not_stored_over_it(play, tape, way):
     iteration = play.iterate(1)
     iteration.next()
-    if verb == "store":
+    tape.items[:] = ["new"]
+    if way == "store":
         play.store(["new"], 1)
-    else:
-        tape.items[:] = ["new"]
+    elif way == "refresh":
         play.refresh(1)
-        tape.items[:] = [1, "old"]
+    else:
+        with refreshing():
+            play(1)
+    tape.items[:] = [1, "old"]
     iteration.rest()
     assert play(1) == ["new"]
 
@@ -593,6 +597,48 @@ def test_a_function_can_speak_for_its_own_answer(form, clock, cache):
     assert keys == [play.key(1)] * 2
     assert play.explain(1).remaining == 5
     assert play.explain(1).tags == ("row",)
+
+
+@pytest.mark.parametrize("way", ["to the end", "left", "bypass"])
+def test_what_is_said_after_the_run_comes_too_late(form, cache, way):
+    said = []
+
+    def play(a):
+        said.append(current_call())
+        yield 1
+
+    play = form.cached(play, cache=cache)
+    if way == "bypass":
+        with bypass():
+            play(1)
+    iteration = play.iterate(1)
+    iteration.next()
+    said[-1].set_ttl(5)
+    iteration.rest() if way == "to the end" else iteration.close()
+    for call in said:
+        with pytest.raises(RuntimeError, match="before the function returns"):
+            call.set_ttl(5)
+
+
+def test_an_uncached_run_can_speak_of_its_call_as_well(form, cache):
+    def play(a):
+        current_call().set_ttl(5)
+        yield current_call().operation
+        yield current_call().keys
+
+    play = form.cached(play, cache=cache, operation="op")
+    assert play.uncached(1) == ["op", ()]
+    with bypass():
+        assert play(1) == ["op", ()]
+    assert play.peek(1) is MISS
+
+
+def test_an_uncached_run_hears_what_its_caller_does(form, play, tape):
+    iteration = Iteration(play.function.uncached(1), form)
+    assert [iteration.next(), iteration.send("s"), iteration.throw(ValueError("v"))] == [1, 2, "caught"]
+    iteration.close()
+    assert tape.events == ["sent s", "thrown v", "closed"]
+    assert play.peek(1) is MISS
 
 
 def test_a_function_can_decline(form, cache):

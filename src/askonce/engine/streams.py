@@ -6,12 +6,14 @@ out. Who produces (``_run``), what is kept of it (``recording.Log``) and who rea
 of each other.
 """
 
+import inspect
 import sys
+import time
 from collections.abc import AsyncGenerator, Awaitable, Generator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from askonce._types import Entry, Recording
+from askonce._types import Clock, Entry, Recording
 from askonce.backends.engine import Fence
 from askonce.engine import drivers, filling, flow, record
 from askonce.engine.call import Call
@@ -134,7 +136,7 @@ def _recorded(call: Call, fence: Fence, *, falls_back: bool) -> Generator[Any, A
     try:
         result = yield from _run(call, talk)
     except Exception as error:
-        if not talk.failed or isinstance(error, Wrapped):  # it left, or the caller did
+        if not talk.failed or isinstance(error, Wrapped):  # Wrapped: it went away by itself
             raise
         figures.errors += 1
         yield from filling.note_failure(call, fence, error)
@@ -170,11 +172,16 @@ class _Talk:
 
 
 def _run(call: Call, talk: _Talk) -> Play:
-    """Have the function produce, item by item; a caller that interferes makes it nobody else's."""
+    """Call the function, and have it produce."""
     source = yield Open(cast("Function", call.function), call.arguments)
+    return (yield from _produced(source, talk, call.store.clock))
+
+
+def _produced(source: Any, talk: _Talk, clock: Clock = time.monotonic) -> Play:
+    """Have a generator produce, item by item; a caller that interferes makes it nobody else's."""
     reply = Reply()
     while True:
-        started = call.now
+        started = clock()
         try:
             outcome = yield Resume(source, reply, talk.record)
             _write_down(outcome, talk.log)
@@ -182,7 +189,7 @@ def _run(call: Call, talk: _Talk) -> Play:
             talk.failed = reply.thrown is None
             yield Close(source)  # it may be the log that objects
             raise
-        talk.cost += call.now - started
+        talk.cost += clock() - started
         if isinstance(outcome, Ended):
             return outcome.result
         talk.begun = True
@@ -191,7 +198,7 @@ def _run(call: Call, talk: _Talk) -> Play:
             talk.log.give_up()
         if isinstance(reply.thrown, GeneratorExit):
             yield Close(source)
-            raise Wrapped(reply.thrown)
+            raise reply.thrown
 
 
 def _write_down(outcome: Any, log: Log | None) -> None:
@@ -207,8 +214,6 @@ def _replay(recording: Recording) -> Play:
     """Yield what was yielded. Nothing can be said to that."""
     for item in recording.items:
         reply = yield Emit(item)
-        if isinstance(reply.thrown, (StopIteration, GeneratorExit)):
-            raise Wrapped(reply.thrown)
         if reply.thrown is not None:
             raise reply.thrown
         if reply.sent is not None:
@@ -220,6 +225,20 @@ _DEAF = (
     "these items come from the cache, and no generator is there to be sent anything; "
     "iterate over uncached(...) where something is sent"
 )
+
+
+def unheard(source: Any, operation: str | None) -> Any:
+    """A function's own generator, which may speak of its call though nobody listens."""
+    play = _unheard(source, operation)
+    return _iterated(AsyncRun(play)) if inspect.isasyncgen(source) else run(play)
+
+
+def _unheard(source: Any, operation: str | None) -> Play:
+    talk = _Talk(CurrentCall((), operation))
+    try:
+        return (yield from _produced(source, talk))
+    finally:
+        talk.record.end()
 
 
 # --- the drivers
@@ -271,6 +290,15 @@ class AsyncRun:
         self._begun = True
         self.item = self.sent = self.thrown = None
         return reply
+
+
+async def _iterated(run: AsyncRun) -> AsyncGenerator[Any, Any]:
+    """What ``streampath`` generates for each function, for what is no function."""
+    while await run.goes_on():
+        try:
+            run.sent = yield run.item
+        except BaseException as thrown:  # noqa: BLE001  the play decides what it means
+            run.thrown = thrown
 
 
 def run(play: Play) -> Generator[Any, Any, Any]:
