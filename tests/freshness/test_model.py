@@ -484,4 +484,4 @@ def test_random_histories(capsys):
             ),
         )
     with capsys.disabled():
-        print(f"\n{Histories.steps} steps of random histories")
+        print(f"\n{Histories.steps} steps of random histories")  # noqa: T201
