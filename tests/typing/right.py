@@ -14,11 +14,18 @@ from askonce import (
     MISS,
     CacheInfo,
     CacheInterface,
+    CurrentCall,
     Explanation,
     InMemoryCache,
     WarmReport,
     ai_cached,
+    bypass,
     cached,
+    current_call,
+    fresh,
+    only_if_cached,
+    refreshing,
+    use_cache,
 )
 from askonce._types import Missing
 from askonce.results import Key
@@ -289,6 +296,66 @@ def names(user: User) -> list[str]:
 @cached(ttl=timedelta(minutes=1), cache=InMemoryCache(), store_if=bool, single_flight=None, isolate=False)
 async def forever(text: str) -> str:
     return text
+
+
+@cached(ttl=60, stale="1h", stale_if_error=timedelta(days=1), retry_after=5, refresh_ahead=True, jitter=0.1)
+def patient(text: str) -> str:
+    return text
+
+
+@ai_cached(
+    tags=["texts", "text:{text}"],
+    refresh_ahead=1.5,
+    stale_if_error="1d",
+    timeout=0.5,
+    errors={ConnectionError: 30, TimeoutError: "5s", ValueError: timedelta(seconds=1)},
+)
+async def tagged(text: str) -> str:
+    call = current_call()
+    assert_type(call, CurrentCall)
+    assert_type(call.key, str)
+    assert_type(call.keys, tuple[str, ...])
+    assert_type(call.operation, str | None)
+    call.set_ttl(5)
+    call.set_ttl("15m")
+    call.set_ttl(timedelta(hours=1))
+    call.add_tags("more")
+    call.add_tags(*["and", "more"])
+    call.skip_store()
+    return text
+
+
+def tags_of(text: str) -> list[str]:
+    return [text]
+
+
+@cached(tags=tags_of)
+def tagged_by_rule(text: str) -> str:
+    return text
+
+
+@cached(tags=lambda text: ("texts", "words"))
+def tagged_by_words(text: str) -> str:
+    return text
+
+
+@cached(each="texts", tags={"texts"}, errors={Exception: FOREVER})
+async def embed(texts: list[str]) -> list[list[float]]:
+    return [[0.0] for _ in texts]
+
+
+async def in_contexts() -> None:
+    with bypass(), refreshing(), only_if_cached(), fresh(max_age=5), fresh("5s"), fresh(timedelta(minutes=1)):
+        assert_type(await tagged("t"), str)
+    with use_cache(InMemoryCache()), use_cache("shared"):
+        assert_type(patient("t"), str)
+    assert_type(tagged_by_rule(text="t"), str)
+    assert_type(tagged_by_words.invalidate("t"), bool)
+    assert_type(await embed(["a", "b"]), list[list[float]])
+    cache = InMemoryCache()
+    assert_type(await cache.invalidate_tags("texts", "users"), None)
+    assert_type(await cache.invalidate_by_operation("qa"), None)
+    assert_type(cache.sync.invalidate_by_operation("qa"), None)
 
 
 @ai_cached

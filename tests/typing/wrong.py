@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 
-from askonce import cached
+from askonce import ai_cached, bypass, cached, current_call, fresh, only_if_cached, refreshing, use_cache
 
 
 @cached
@@ -124,3 +124,45 @@ def options() -> None:
     cached(work, ttl=60)  # error
     cached(ttl=60)(1)  # error
     cached(model="m")(work)  # error
+    cached(tags=5)(work)  # error
+    cached(tags=[5])(work)  # error
+    cached(tags=lambda number: 5)(work)  # error
+    cached(stale=[5])(work)  # error
+    cached(stale_if_error=b"1h")(work)  # error
+    cached(retry_after=(5,))(work)  # error
+    cached(refresh_ahead="yes")(work)  # error
+    cached(jitter="0.1")(work)  # error
+    cached(timeout={5})(work)  # error
+    cached(errors=[ValueError])(work)  # error
+    cached(errors={"ValueError": 30})(work)  # error
+    cached(errors={int: 30})(work)  # error
+    cached(errors={BaseException: 30})(work)  # error
+    cached(errors={ValueError: None})(work)  # error
+    cached(each=["texts"])(work)  # error
+    ai_cached(tag=["texts"])(work)  # error
+
+
+def contexts() -> None:
+    fresh()  # error
+    fresh([5])  # error
+    use_cache(5)  # error
+    bypass(5)  # error
+    only_if_cached("f")  # error
+    refreshing(True)  # error
+
+
+async def in_a_context() -> None:
+    async with bypass():  # error
+        pass
+
+
+def speaking() -> None:
+    call = current_call()
+    call.set_ttl(None)  # error
+    call.set_ttl([5])  # error
+    call.add_tags(5)  # error
+    call.add_tags(["texts"])  # error
+    call.skip_store(True)  # error
+    call.key = "k"  # error
+    number: int = call.operation  # error
+    current_call(number)  # error
