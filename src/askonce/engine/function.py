@@ -136,8 +136,7 @@ class Function:
 
     def store(self) -> EngineStore:
         """The cache of a call, as the engine sees it."""
-        chosen = modes.chosen_cache()
-        if chosen is not None:
+        if modes.open_frames and (chosen := modes.chosen_cache()) is not None:
             return self._joined(engine_store_of(chosen))
         return self._store or self._bind()
 
