@@ -82,6 +82,10 @@ APART: dict[str, Any] = TEN | {"single_flight": None}
 SHARED: dict[str, Any] = TEN | {"isolate": False}
 
 
+NO_BEARING = ""
+"""What the table says nothing of."""
+
+
 def row(about: str, says: str, options: dict[str, Any], *steps: Any, **more: Any) -> Row:
     return Row(tuple(about.split()), says, options, steps, **more)
 
@@ -126,12 +130,12 @@ ALONE = (
     # also one that is under way
     row("tags", "", TAGGED,
         ran(1, stored=False, meanwhile=OURS), ran(2, meanwhile=OTHERS), hit(2)),
-    row("single_flight", "with `None` all who find nothing compute, each for itself", APART,
+    row("single_flight", "all who find nothing compute, each for itself", APART,
         ran((1, 2), callers=2), hit((1, 2))),
     # left as it is, one does
     row("single_flight", "", TEN,
         ran(1, callers=3), hit(1)),
-    row("isolate", "with `False` all callers share one object", SHARED,
+    row("isolate", "all callers share one object", SHARED,
         ran(1, callers=2), hit(1), after(10), ran(2), hit(2)),
 )  # fmt: skip
 
@@ -262,14 +266,14 @@ PAIRS = (
     row("jitter errors", "kept exceptions have jitter, too", JITTER | ERRORS,
         draws(0.5), fails(), raises(DOWN, stored=True), after(6), kept(DOWN), after(0.25),
         raises(DOWN, stored=True)),
-    row("jitter store_if", "no bearing on each other", JITTER | PICKY,
+    row("jitter store_if", NO_BEARING, JITTER | PICKY,
         draws(0.5), ran(1), after(12), hit(1), after(0.5), ran(2, stored=False), ran(3), hit(3)),
-    row("jitter tags", "no bearing on each other", JITTER | TAGGED,
+    row("jitter tags", NO_BEARING, JITTER | TAGGED,
         draws(0.5), ran(1), after(12), hit(1), OURS, ran(2), after(12), hit(2), after(0.5), ran(3)),
-    row("jitter single_flight", "no bearing on each other", JITTER | APART,
+    row("jitter single_flight", NO_BEARING, JITTER | APART,
         draws(0.5), ran((1, 2), callers=2), after(12), hit((1, 2)), after(0.5),
         ran((3, 4), callers=2)),
-    row("jitter isolate", "no bearing on each other", JITTER | SHARED,
+    row("jitter isolate", NO_BEARING, JITTER | SHARED,
         draws(0.5), ran(1), after(12), hit(1), after(0.5), ran(2), hit(2)),
     row("timeout errors", "a late run that fails is not kept while there is an old answer",
         SLOW | ERRORS,
@@ -290,7 +294,7 @@ PAIRS = (
         fails(), raises(DOWN, stored=True, callers=2), kept(DOWN)),
     row("errors isolate", "exceptions are not shared: each caller raises its own", ERRORS | SHARED,
         fails(), raises(DOWN, stored=True, callers=2), kept(DOWN)),
-    row("store_if tags", "no bearing on each other", PICKY | TAGGED,
+    row("store_if tags", NO_BEARING, PICKY | TAGGED,
         ran(1), hit(1), OURS, ran(2, stored=False), ran(3), hit(3), OURS, ran(4)),
     row("store_if single_flight", "each answer is asked about", APART | {"store_if": not_two},
         ran(1), after(10), ran(2, stored=False), ran((3, 4), callers=2), hit((3, 4))),
@@ -299,7 +303,7 @@ PAIRS = (
         ran(1, stored=False, callers=2), ran(2), hit(2)),
     row("tags single_flight", "none is stored that was under way", TAGGED | APART,
         ran((1, 2), stored=False, callers=2, meanwhile=OURS), ran(3), hit(3), OURS, ran(4)),
-    row("tags isolate", "no bearing on each other", TAGGED | SHARED,
+    row("tags isolate", NO_BEARING, TAGGED | SHARED,
         ran(1), hit(1), OURS, ran(2), hit(2)),
     row("single_flight isolate", "the object that was stored last is the one that is shared",
         APART | SHARED,
@@ -351,7 +355,7 @@ TTLS = (
         ran(2, stored=False), ran(3), hit(3)),
     row("ttl(answer) store_if", "both must allow it", {"ttl": tens, "store_if": not_one},
         ran(1, stored=False), ran(2, stored=False), ran(3), after(29.5), hit(3)),
-    row("ttl(answer) tags", "no bearing on each other", {"ttl": tens, "tags": ["user:{a}"]},
+    row("ttl(answer) tags", NO_BEARING, {"ttl": tens, "tags": ["user:{a}"]},
         ran(1), OURS, ran(2, stored=False), ran(3), after(29.5), hit(3), OURS, ran(4)),
     row("ttl(answer) single_flight", "each answer is asked about",
         {"ttl": tens, "single_flight": None},
@@ -402,7 +406,7 @@ REFUSALS = (
     Refusal(("retry_after",), {"retry_after": 1, "jitter": 0.1, "errors": {OSError: 1}},
             "add stale, stale_if_error or refresh_ahead"),
     *(Refusal(("ttl", name), {"ttl": float("inf"), name: value}, f"or drop {name}",
-              "with `ttl=FOREVER` refused: it has no end" if name == "stale" else "")
+              "refused with `ttl=FOREVER`, which has no end")
       for name, value in Refusal.ends.items()),
 )  # fmt: skip
 
@@ -431,7 +435,10 @@ def table() -> str:
 
 
 def _named(about: tuple[str, ...]) -> str:
-    return " + ".join(f"`{name}`" for name in about)
+    return " + ".join(f"`{_AS_WRITTEN.get(name, name)}`" for name in about)
+
+
+_AS_WRITTEN = {"ttl(answer)": "ttl=rule", "single_flight": "single_flight=None", "isolate": "isolate=False"}
 
 
 def with_table(page: str) -> str:
