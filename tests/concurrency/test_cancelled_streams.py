@@ -7,7 +7,7 @@ import gc
 import pytest
 from flighttools import FarCache, Scene, settle, steps_until
 
-from askonce import MISS
+from askonce import MISS, current_call
 
 
 def slow(notes):
@@ -176,6 +176,8 @@ def test_the_function_runs_in_its_caller_s_task_and_context(scene):
         iterator = rows()
         here.set("one")
         assert await anext(iterator) == ("one", task)
+        with pytest.raises(RuntimeError):
+            current_call()  # which is the function's, not its caller's
         here.set("two")
         assert await anext(iterator) == ("two", task)
         await iterator.aclose()

@@ -12,6 +12,7 @@ import typing
 
 import pytest
 import streamkit
+from callkit import PlainCache
 from streamkit import END, RUNS, Iteration, Service, Stream, StreamForm
 
 from askonce import (
@@ -165,6 +166,19 @@ def test_a_disabled_cache_lets_everything_through(play, cache, tape):
     assert play.peek(1) is MISS
     assert play.store([1], 1) is False
     assert len(tape.calls) == 4
+
+
+def test_a_backend_of_somebody_else_s_replays_as_well(form, tape):
+    play = form.cached(tape.plain(), cache=PlainCache())
+    assert [play(1), play(1), play.peek(1)] == [[1, 2, 3]] * 3
+    assert len(tape.calls) == 1
+    with refreshing():
+        play(1), play(1)
+    with fresh(max_age=60):  # nobody knows how old that one is
+        play(1)
+    assert len(tape.calls) == 3
+    assert play.invalidate(1) is True
+    assert play.peek(1) is MISS
 
 
 # --- what is not stored
