@@ -175,7 +175,7 @@ def test_tasks_never_wait_again_with_refresh_ahead(seed, monkeypatch):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_threads_never_wait_again_with_refresh_ahead(seed, monkeypatch):
-    """Who had to wait would wait for ever: a run ends only after all callers of its tick have their answer."""
+    """Who had to wait would wait for ever: a run ends only after all callers of its tick are answered."""
     draw_from(seed, monkeypatch)
     popular = PopularThreads(free_runs=0, refresh_ahead=2)
 

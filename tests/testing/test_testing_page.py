@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-from plugin import OPTIONS
 
 pytest_plugins = ["pytester"]
 
@@ -17,7 +16,7 @@ FILES = [block for block in BLOCKS if block not in CONFTESTS]
 def passed_by(pytester, source, *options):
     """How many tests of a file pass; none may do anything else."""
     pytester.makepyfile(test_page=source)
-    result = pytester.runpytest_inprocess(*OPTIONS, "-p", "no:cacheprovider", *options)
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
     outcomes = result.parseoutcomes()
     assert set(outcomes) == {"passed"}, outcomes
     return outcomes["passed"]
@@ -67,7 +66,7 @@ def test_the_report_on_the_page_is_the_one_that_pytest_shows(pytester):
                 rate("EUR")
         """
     )
-    result = pytester.runpytest_inprocess(*OPTIONS)
+    result = pytester.runpytest_inprocess()
     shown = [line.removeprefix("E").strip() for line in result.outlines if line.startswith("E ")]
     page = re.search(r"```text\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[1]
     assert [_plain(line) for line in shown] == [_plain(line.strip()) for line in page.splitlines()]

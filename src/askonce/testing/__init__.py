@@ -3,7 +3,7 @@
 A cache of a test's own (``fresh_cache``) and a clock to turn by hand (``ManualClock``), what happened to a
 decorated function (``assert_hit``, ``assert_computed``), failures on demand (``failing``), a wait for what
 runs behind (``settle``), and the contract of a backend (``CacheContract``). Only the contract needs pytest;
-with pytest there are fixtures as well, see ``askonce.pytest_plugin``.
+with pytest there are fixtures as well, ``askonce_cache`` and ``askonce_clock``.
 """
 
 from askonce.testing.caches import clock_of, fresh_cache

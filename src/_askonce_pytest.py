@@ -1,7 +1,7 @@
 """Fixtures for pytest: ``askonce_cache`` and ``askonce_clock``.
 
-pytest finds them by itself where askonce is installed. Nothing of askonce is imported here before a fixture
-is used.
+pytest finds them by itself where askonce is installed, and imports this module at every start. So it stands
+beside the package, whose import it would bring along, and imports nothing of it before a fixture is used.
 """
 
 from collections.abc import Iterator
