@@ -844,13 +844,14 @@ def test_a_run_of_too_many_items_goes_on_unrecorded(form, cache, tape, caplog):
     assert play.explain(1).hit
 
 
-def test_a_run_of_too_many_bytes_goes_on_unrecorded(form, cache, monkeypatch):
+@pytest.mark.parametrize("item", [["x" * 4_000], "x" * 4_000, bytes(4_000)], ids=["list", "text", "bytes"])
+def test_a_run_of_too_many_bytes_goes_on_unrecorded(form, cache, monkeypatch, item):
     monkeypatch.setattr("askonce.engine.recording.MAX_BYTES", 10_000)
-    tape = Tape(["x" * 4_000], ["y" * 4_000])
+    tape = Tape(item, item)
     play = form.cached(tape.plain(), cache=cache)
     play(1)
     assert play.peek(1) == tape.items
-    tape.items.append(["z" * 4_000])
+    tape.items.append(item)
     assert play(2) == tape.items
     assert play.peek(2) is MISS
 

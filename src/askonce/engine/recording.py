@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import aclosing, closing
-from typing import Any, Final
+from sys import getsizeof
+from typing import Any, Final, Literal
 
 from askonce._types import Recording
 from askonce.backends.sizing import deep_size
@@ -20,6 +21,7 @@ MAX_BYTES: Final = 16 * 2**20
 BOUNDS: Final = f"{MAX_ITEMS} items or {MAX_BYTES >> 20} MiB"
 
 _SLOT: Final = 8  # bytes of an item's place in a tuple
+_ATOMS: Final = frozenset({str, bytes, int, float, bool, type(None)})
 
 
 class Log:
@@ -55,7 +57,7 @@ class Log:
         Raises:
             TypeError: it can be used only once.
         """
-        kept = self._kept(reusable(item, self._label, "yielded"))
+        kept = self._kept(item, "yielded")
         if self._room < 0 or len(self.items) >= MAX_ITEMS:
             return self._reject()
         self.items.append(kept)
@@ -67,10 +69,14 @@ class Log:
         Raises:
             TypeError: it can be used only once.
         """
-        self.result = self._kept(reusable(result, self._label))
+        self.result = self._kept(result, "returned")
         return self._room >= 0 or self._reject()
 
-    def _kept(self, value: Any) -> Any:
+    def _kept(self, value: Any, gave: Literal["yielded", "returned"]) -> Any:
+        if type(value) in _ATOMS:  # most items are texts, and many
+            self._room -= getsizeof(value) + _SLOT
+            return value
+        value = reusable(value, self._label, gave)
         kept = isolated(value)[0] if self._isolates else value
         self._room -= deep_size(kept) + _SLOT
         return kept
