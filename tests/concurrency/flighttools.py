@@ -6,7 +6,8 @@ import threading
 from askonce import CacheInterface, InMemoryCache, cached
 from askonce.backends.adapter import engine_store_of
 from askonce.engine import drivers
-from askonce.testing import ManualClock
+from askonce.engine.crew import crew
+from askonce.testing import ManualClock, settle_blocking
 
 PATIENCE = 30.0
 """Seconds after which a test that would hang fails instead."""
@@ -51,6 +52,9 @@ class Scene:
         await steps_until(lambda: self.aboard(key) >= count)
 
     def assert_nothing_left(self):
+        settle_blocking()
+        assert (crew._threads, len(crew._waiting), crew._places) == (0, 0, set())
+        assert not any(drivers._behind.values())
         assert self.store.flights._flights == {}
         assert len(self.store._fences) == 0
         assert self.store._fences._by_key == {}

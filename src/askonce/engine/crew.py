@@ -1,5 +1,6 @@
 """Threads that refresh plain functions behind their callers."""
 
+import contextlib
 import os
 import threading
 from collections import deque
@@ -36,7 +37,7 @@ class Crew:
 
         Args:
             place: what makes it the same.
-            work: raises nothing.
+            work: reports by itself what it raises.
         """
         with self._lock:
             if place in self._places:
@@ -58,11 +59,10 @@ class Crew:
                     self._threads -= 1
                     return
                 place, work = self._waiting.popleft()
-            try:
+            with contextlib.suppress(BaseException):  # else it would cost the crew a thread for good
                 work()
-            finally:
-                with self._lock:
-                    self._places.discard(place)
+            with self._lock:
+                self._places.discard(place)
 
     def _retire(self, place: Hashable) -> None:
         """Forget what cannot be done; whoever asks next sends it again."""

@@ -176,9 +176,8 @@ def _launch_thread(step: Launch) -> Landing | None:
     context = contextvars.copy_context()
     try:
         threading.Thread(target=context.run, args=(fly,), name="askonce", daemon=True).start()
-    except RuntimeError:  # no more threads, or the interpreter is ending
-        step.finish()
-        raise
+    except RuntimeError:  # no more threads, or the interpreter is ending: the leader does it, however long
+        context.run(fly)
     return wait_blocking(step.flight, step.limit)
 
 
