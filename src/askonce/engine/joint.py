@@ -28,8 +28,8 @@ class Batch:
 
     function: Function
     arguments: Arguments
-    calls: list[Call] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list[Call])
+    places: list[int] = field(default_factory=list[int])
     patient: bool = True
 
     @classmethod
