@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from callkit import Body
 
-from askonce import FOREVER, MISS, ConfigurationError, cached
+from askonce import FOREVER, MISS, ConfigurationError, InMemoryCache, cached
 from askonce.engine.modes import bypass, refreshing
 from askonce.engine.record import current_call
 
@@ -319,6 +319,75 @@ def test_a_call_that_bypasses_the_cache_has_no_key(saying):
     with bypass():
         assert saying(say)(1) == 1
     assert seen == [()]
+
+
+def test_a_call_of_a_cache_that_is_off_has_no_key(form):
+    """As one that bypasses the cache."""
+    cache, seen = InMemoryCache(), []
+    cache.engine_store().enabled = False
+
+    def ask(value):
+        current_call().set_ttl(5), current_call().add_tags("a"), current_call().skip_store()
+        seen.append(current_call().keys)
+        return value
+
+    ask = form.cached(ask, cache=cache)
+    assert (ask(1), ask.refresh(2)) == (1, 2)
+    assert seen == [(), ()]
+
+
+def test_what_a_factory_says_counts_too(cache):
+    def make():
+        current_call().set_ttl(5)
+        current_call().add_tags("users")
+        return current_call().key, current_call().operation
+
+    assert cache.sync.get_or_set("by hand", make, 50) == ("by hand", None)
+    assert cache.sync.get_ttl("by hand") == 5
+    cache.sync.invalidate_tags("users")
+    assert cache.sync.get("by hand") is None
+
+
+def test_a_batch_speaks_for_all_items_that_it_computes(form, cache):
+    """The keys of the items that are not there yet, in their order."""
+    seen = []
+
+    def ask(items: list):
+        call = current_call()
+        seen.append(call.keys)
+        call.set_ttl(5), call.add_tags("batch")
+        with pytest.raises(RuntimeError, match=r"2 keys at once; use current_call\(\)\.keys"):
+            call.key  # noqa: B018
+        return items
+
+    ask = form.cached(ask, cache=cache, each="items", ttl=50)
+    ask.store([1], [1])
+    assert ask([1, 2, 3]) == [1, 2, 3]
+    assert seen == [(str(ask.key([2])), str(ask.key([3])))]
+    assert [cache.sync.get_ttl(ask.key([item])) for item in (1, 2)] == [50, 5]
+    cache.sync.invalidate_tags("batch")
+    assert [cache.sync.exists(ask.key([item])) for item in (1, 2, 3)] == [True, False, False]
+
+
+def test_a_second_try_begins_with_nothing_said(cache):
+    """The first one was cancelled by its own doing, and its caller has the work done again."""
+    runs = []
+
+    @cached(cache=cache, ttl=50)
+    async def ask(value):
+        runs.append(current_call())
+        if len(runs) == 1:
+            current_call().skip_store(), current_call().add_tags("first"), current_call().set_ttl(5)
+            asyncio.current_task().cancel()
+            await asyncio.sleep(0)
+        return value
+
+    async def main():
+        return await ask(1), await ask.explain(1)
+
+    answer, seen = asyncio.run(main())
+    assert (answer, len(set(runs))) == (1, 2)
+    assert (seen.hit, seen.remaining, seen.tags) == (True, 50, ())
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,37 @@ def test_a_template_is_filled_in_with_text():
     assert template("{page:03}/{user!r}").filled({"user": "a", "page": 1}) == "001/'a'"
 
 
+class Session:
+    """Nothing tells one from another but where it is."""
+
+
+class Shown(Session):
+    def __repr__(self):
+        return "shown"
+
+
+@pytest.mark.parametrize("text", ["{user}", "{user!r}", "{user!s}", "{user!a}", "{page} of {user.inner}"])
+def test_an_address_is_no_text(text):
+    """The next object would have another one, or the same."""
+    user = Session()
+    user.inner = user
+    with pytest.raises(KeyBuildError, match="the text of a Session is its address; name what tells it apart"):
+        template(text).filled({"user": user, "page": 1})
+
+
+@pytest.mark.parametrize("text", ["{user!r}", "{user!s}", "{user!a}"])
+def test_an_address_is_no_part_of_a_key_either(text):
+    with pytest.raises(KeyBuildError, match="its address"):
+        values(text, user=Session())
+    assert values(text, user=Shown()) == ("shown",)
+
+
+def test_a_value_without_a_text_may_be_one():
+    """Whether it has a key is not the template's to say."""
+    user = Session()
+    assert values("{user}", user=user) == (user,)
+
+
 def test_a_template_without_fields_is_text_where_that_makes_sense():
     assert Template("all {{users}}", (), "f", needs_field=False).filled({}) == "all {users}"
 

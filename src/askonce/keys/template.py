@@ -36,7 +36,9 @@ class _Field(NamedTuple):
         for is_attribute, name in self.steps:
             found = getattr(found, str(name)) if is_attribute else found[name]
         if (as_text or self.conversion) and _shows_its_address(type(found)):
-            raise TypeError(f"the text of a {type(found).__qualname__} is its address; name what tells it apart")
+            raise TypeError(
+                f"the text of a {type(found).__qualname__} is its address; name what tells it apart"
+            )
         if self.conversion:
             found = _formatter.convert_field(found, self.conversion)
         return format(found, self.spec) if self.spec else found
