@@ -161,6 +161,73 @@ def test_cached_functions_that_are_called_inside_are_computed_anew_too(form, cac
     assert (inner(1), len(inner_runs), len(outer_runs)) == (2, 2, 2)
 
 
+def test_tasks_of_one_refreshing_context_share_the_new_answer(cache):
+    """Those who come while it is being computed do not get the old one."""
+    runs = []
+
+    @cached(cache=cache)
+    async def ask(value):
+        runs.append(value)
+        await asyncio.sleep(0)
+        return len(runs)
+
+    async def main():
+        await ask(1)
+        with refreshing():
+            return await asyncio.gather(*(ask(1) for _ in range(5)))
+
+    assert asyncio.run(main()) == [2] * 5
+
+
+def test_concurrent_calls_that_join_nobody_do_not_get_the_old_answer_either(cache):
+    runs = []
+
+    @cached(cache=cache, single_flight=None)
+    async def ask(value):
+        runs.append(value)
+        await asyncio.sleep(0)
+        return len(runs)
+
+    async def main():
+        await ask(1)
+        with refreshing():
+            return await asyncio.gather(*(ask(1) for _ in range(3))), await ask(1)
+
+    answers, after = asyncio.run(main())
+    assert 1 not in answers
+    assert after != 1
+    assert len(runs) == 4
+
+
+def test_outside_of_the_context_nobody_waits_for_what_it_computes(cache):
+    runs = []
+
+    async def main():
+        go = asyncio.Event()
+
+        @cached(cache=cache)
+        async def ask(value):
+            runs.append(value)
+            if len(runs) == 2:
+                await go.wait()
+            return len(runs)
+
+        async def anew():
+            with refreshing():
+                return await ask(1)
+
+        await ask(1)
+        task = asyncio.create_task(anew())
+        while len(runs) < 2:
+            await asyncio.sleep(0)
+        with fresh(1000):
+            assert await asyncio.wait_for(ask(1), 10) == 1
+        go.set()
+        return await task
+
+    assert asyncio.run(main()) == 2
+
+
 def test_a_call_that_joins_nobody_is_refreshed_once_as_well(form, body, cache):
     ask = form.cached(body.plain(), cache=cache, single_flight=None)
     assert ask(1) == "answer 1"
@@ -240,6 +307,36 @@ def test_nobodys_computation_is_waited_for(cache):
             return await ask(1)
 
     assert asyncio.run(main()) == 1
+
+
+def test_a_cache_that_is_off_has_nothing_cached(form, body):
+    ask = form.cached(body.plain(), cache=disabled())
+    with only_if_cached(), pytest.raises(NotCachedError, match="disabled") as raised:
+        ask(1)
+    assert str(ask.key(1)) in str(raised.value)
+    assert body.calls == []
+
+
+def test_generators_and_lists_have_nothing_cached_there_either(form):
+    """The two other kinds of functions, in the same cache that is off."""
+    runs = []
+
+    @cached(cache=disabled())
+    def items(value):
+        runs.append(value)
+        yield value
+
+    def each(values):
+        runs.append(values)
+        return values
+
+    ask = form.cached(each, cache=disabled(), each="values")
+    with only_if_cached():
+        with pytest.raises(NotCachedError):
+            list(items(1))
+        with pytest.raises(NotCachedError):
+            ask([1, 2])
+    assert runs == []
 
 
 def test_what_a_plain_backend_holds_counts_as_cached(form, body):

@@ -26,11 +26,11 @@ def serve(whole: Call) -> Flow:
     Args:
         whole: the call for the whole list; it has no key.
     """
+    if whole.way == "only_if_cached":
+        return (yield from _stored(Batch.of(whole)))
     if not whole.store.enabled or whole.way == "bypass":
         return (yield from _uncached(whole))
     batch, demand = Batch.of(whole), whole.demand
-    if whole.way == "only_if_cached":
-        return (yield from _stored(batch))
     anew = [call for call in batch.calls if demand is not None and demand.first(whole.store, call.key)]
     outcomes = yield from _recomputed(batch, anew)
     pending = [call for call in batch.calls if call.key not in outcomes]

@@ -15,10 +15,10 @@ from askonce.freshness import Verdict
 
 def serve(call: Call) -> Flow:
     """The answer of a call, as the contexts around it want it."""
-    if not call.store.enabled or call.way == "bypass":
-        return (yield from filling.uncached(call))
     if call.way == "only_if_cached":
         return (yield from stored(call))
+    if not call.store.enabled or call.way == "bypass":
+        return (yield from filling.uncached(call))
     if call.demand is not None and call.demand.first(call.store, call.key):
         return (yield from anew(call))
     return (yield from _cached(call))
@@ -30,7 +30,7 @@ def _cached(call: Call) -> Flow:
     limit = call.function.freshness.timeout
     while True:
         what, entry = call.survey()
-        if entry is not None and what is not Verdict.TRY:
+        if entry is not None and what is not Verdict.TRY and not _is_being_refreshed(call):
             if what is Verdict.REFRESH:
                 yield from revalidate(call, entry)
             return call.hit(entry)
@@ -47,6 +47,11 @@ def _cached(call: Call) -> Flow:
             patient = False  # somebody cancelled the work; once may be chance, twice is its own doing
         elif is_for(call, led, landing):
             return _passenger_value(call, landing, led=led)
+
+
+def _is_being_refreshed(call: Call) -> bool:
+    """Whether a call of the same ``refreshing`` is at it: what is stored is not wanted there any more."""
+    return call.way == "refreshing" and call.key in call.store.flights
 
 
 def stored(call: Call) -> Flow:
@@ -69,7 +74,10 @@ def found(call: Call) -> Generator[Step, Any, Entry]:
         entry = yield from peek_remote(call)
         what = Verdict.SERVE
     if entry is None or what is Verdict.TRY:
-        reason = call.store.sight(call.key).reason or "it is older than the context around the call allows"
+        off = None if call.store.enabled else "this cache is disabled"
+        reason = (
+            off or call.store.sight(call.key).reason or "it is older than the context around the call allows"
+        )
         raise NotCachedError(
             f"{call.function.name}: nothing is cached under {call.key!r} ({reason}), and only_if_cached() "
             "lets nothing be computed; call it outside of that, or catch NotCachedError"

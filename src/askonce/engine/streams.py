@@ -75,10 +75,10 @@ Play = Generator[Any, Any, Any]
 
 def play(call: Call) -> Play:
     """Replay what is stored, or run the function and store what it yields."""
-    if not call.store.enabled or call.way == "bypass":
-        return (yield from _unrecorded(call))
     if call.way == "only_if_cached":
         return (yield from _replay((yield from flow.stored(call))))
+    if not call.store.enabled or call.way == "bypass":
+        return (yield from _unrecorded(call))
     if call.demand is not None and call.demand.first(call.store, call.key):
         call.store.break_fences(call.key)
         return (yield from _fresh(call, anew=True))
