@@ -354,7 +354,7 @@ def test_refresh_tries_again(failing):
 
 
 def test_a_refresh_that_fails_is_kept_anew(failing, clock):
-    """With a whole time; and it takes the place of an answer that has no window left to be served in."""
+    """With a whole time."""
     ask = failing(ConnectionError(1), ConnectionError(2), errors={ConnectionError: 30})
     outcome(ask, 1)
     clock.advance(20)
@@ -362,6 +362,15 @@ def test_a_refresh_that_fails_is_kept_anew(failing, clock):
         ask.refresh(1)
     clock.advance(20)
     assert outcome(ask, 1).args == (2,)
+
+
+def test_a_refresh_that_fails_leaves_an_answer_where_it_is(form, cache):
+    """Also one without windows: it is fresh."""
+    ask = form.cached(Body("well", KeyError()).plain(), cache=cache, ttl=50, errors={KeyError: 30})
+    ask(1)
+    with pytest.raises(KeyError):
+        ask.refresh(1)
+    assert outcomes(ask) == ["well"] * 3
 
 
 def test_store_and_invalidate_replace_them(failing):
