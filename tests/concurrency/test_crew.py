@@ -150,7 +150,7 @@ PRELUDE = """
 
 @forks
 def test_a_forked_child_has_a_crew_of_its_own():
-    """Forked while a thread refreshes: the child serves stale and refreshes for itself, the parent goes on."""
+    """Forked while a thread refreshes: the child serves stale and refreshes for itself, the parent too."""
     script = """
         def in_child():
             global child

@@ -27,6 +27,7 @@ def serve(call: Call) -> Flow:
 def _cached(call: Call) -> Flow:
     """Look, join, or lead, until there is an answer."""
     patient = True
+    has_led = False
     limit = call.function.freshness.timeout
     while True:
         what, entry = call.survey()
@@ -37,16 +38,17 @@ def _cached(call: Call) -> Flow:
         if not call.function.joins:
             return (yield from _alone(call))
         landing, led = yield from _fly(call, anew=False, limit=None if entry is None else limit)
+        has_led |= led  # such a call is counted as one that computed, whatever it waits for after that
         if landing is None:
             limit = None  # once the time is over, it is
             entry = call.fallback()
             if entry is not None:
-                call.function.figures.joined += not led
+                call.function.figures.joined += not has_led
                 return call.stand_in(entry)
         elif led and patient and isinstance(landing.error, asyncio.CancelledError) and landing.retry:
             patient = False  # somebody cancelled the work; once may be chance, twice is its own doing
         elif is_for(call, led, landing):
-            return _passenger_value(call, landing, led=led)
+            return _passenger_value(call, landing, led=led, joins=not has_led)
 
 
 def _is_being_refreshed(call: Call) -> bool:
@@ -114,7 +116,7 @@ def anew(call: Call) -> Flow:
         call.store.break_fences(call.key)
         landing, led = yield from _fly(call, anew=True)
         if landing is not None and is_for(call, led, landing):
-            return _passenger_value(call, landing, led=led, falls_back=False)
+            return _passenger_value(call, landing, led=led, joins=False, falls_back=False)
 
 
 def refuse_own_refresh(call: Call) -> None:
@@ -236,11 +238,10 @@ def is_for(call: Call, led: bool, landing: Landing) -> bool:
     return not landing.retry or (led and landing.error is not None)
 
 
-def _passenger_value(call: Call, landing: Landing, *, led: bool, falls_back: bool = True) -> Any:
+def _passenger_value(call: Call, landing: Landing, *, led: bool, joins: bool, falls_back: bool = True) -> Any:
     if isinstance(landing.value, Entry):
         return call.hit(landing.value)
-    if not led:
-        call.function.figures.joined += 1
+    call.function.figures.joined += joins
     if landing.error is not None:
         stale = call.fallback() if falls_back and isinstance(landing.error, Exception) else None
         if stale is not None:
