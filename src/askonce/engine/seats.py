@@ -82,7 +82,10 @@ def _lead(batch: Batch, led: list[Seat], limit: float | None, *, anew: bool) -> 
     joint.tie(led)
     work = joint.work(batch, led)
     if not batch.function.joins and not anew:
-        yield from work  # nobody else waits for it
+        try:
+            yield from work  # nobody else waits for it
+        finally:
+            joint.give_up(led)
         return
     landing = yield Launch(led[0].flight, work, lambda: joint.give_up(led), limit)
     if landing is None:
