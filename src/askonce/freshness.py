@@ -17,7 +17,7 @@ import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from askonce._types import FOREVER, Life, Ttl, Windows
 from askonce.exceptions import ConfigurationError
@@ -216,7 +216,7 @@ def _errors(value: Any) -> tuple[tuple[type[Exception], float], ...]:
             f"errors={value!r} names no exceptions; write errors={{ConnectionError: 30}}"
         )
     table: list[tuple[type[Exception], float]] = []
-    for cls, ttl in value.items():  # pyright: ignore[reportUnknownVariableType]
+    for cls, ttl in cast("Mapping[Any, Any]", value).items():
         if not isinstance(cls, type) or not issubclass(cls, Exception):
             raise ConfigurationError(
                 f"errors: {cls!r} is no exception that can be kept; give subclasses of Exception"

@@ -149,6 +149,22 @@ def test_the_constructor_is_not_run_again():
     assert len(made) == 1
 
 
+def test_the_constructor_is_not_run_again_to_copy_what_is_hard_to_copy():
+    """The class in C wants other arguments than are left: it is shared, and by nobody's means made anew."""
+    made = []
+
+    class Charged(UnicodeDecodeError):
+        def __init__(self, reason):
+            super().__init__("utf-8", b"x", 0, 1, reason)
+            self.args = (reason,)
+            made.append(self)
+
+    error = Charged("charged")
+    assert own_copy(error, None) is error
+    assert bare(error) is None
+    assert len(made) == 1
+
+
 def test_a_traceback_does_not_grow():
     """However many callers raise, each sees the frames of the function and its own, no others."""
     error = raised(ValueError("no"))

@@ -1,7 +1,7 @@
 """What a cached function can say about its own answer while it runs."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextvars import ContextVar, Token
 
 from askonce._types import Ttl
@@ -126,7 +126,7 @@ def leave(token: Token[CurrentCall | None]) -> None:
 
 
 @contextlib.contextmanager
-def unheard(operation: str | None) -> Iterator[None]:
+def unheard(operation: str | None) -> Generator[None, None, None]:
     """Let a function that runs without the cache speak of its call all the same; nobody listens."""
     call = CurrentCall((), operation)
     token = enter(call)

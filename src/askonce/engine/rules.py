@@ -4,7 +4,7 @@ Rules that are the user's code may fail. That costs the entry, never the answer.
 """
 
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
+from typing import Any, cast
 
 from askonce._logging import get_logger
 from askonce._types import Ttl
@@ -111,12 +111,13 @@ def _tag_rule(tags: Any, signature: Signature, where: str) -> Callable[[Argument
         return lambda arguments: signature.apply(tags, arguments)
     if isinstance(tags, str):
         raise ConfigurationError(f"{where}: tags={tags!r} is one text; write tags=[{tags!r}]")
-    if not isinstance(tags, Collection) or not all(isinstance(tag, str) for tag in tags):  # pyright: ignore[reportUnknownVariableType]
+    given = cast("Collection[Any] | None", tags if isinstance(tags, Collection) else None)
+    if given is None or not all(isinstance(tag, str) for tag in given):
         raise ConfigurationError(
             f"{where}: tags={tags!r} is no list of texts; write tags=['user:{{user_id}}'], "
             "or give a callable of the arguments"
         )
-    templates = [Template(tag, signature.names, f"{where}: tags", needs_field=False) for tag in tags]
+    templates = [Template(tag, signature.names, f"{where}: tags", needs_field=False) for tag in given]
     if not templates:
         return None
     return lambda arguments: [template.filled(signature.named(arguments)) for template in templates]

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator
 from copy import copy as copied_by_itself
 from types import GetSetDescriptorType, MemberDescriptorType, TracebackType
-from typing import Any
+from typing import Any, cast
 
 
 def own_copy(error: BaseException, traceback: TracebackType | None) -> BaseException:
@@ -31,20 +31,22 @@ def bare(error: BaseException, depth: int = 8) -> BaseException | None:
     Returns:
         ``None`` where it cannot be copied, or is a group of which a member cannot.
     """
-    args = error.args
-    if isinstance(error, BaseExceptionGroup):
-        members = [bare(member, depth - 1) for member in error.exceptions] if depth else [None]
-        if None in members:
-            return None
-        args = (error.message, members)
-    copy = _copied(error, args)
+    copy = _copied(error, _bare_args(error, depth))
     if copy is None:
         return None
     cause = error.__cause__
     _set(copy, "__context__", None)
     _set(copy, "__cause__", bare(cause, depth - 1) if depth and cause is not None else None)
     _set(copy, "__suppress_context__", error.__suppress_context__)
-    return copy.with_traceback(None)
+    return copy
+
+
+def _bare_args(error: BaseException, depth: int) -> tuple[Any, ...]:
+    if not isinstance(error, BaseExceptionGroup):
+        return error.args
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    # Where a member cannot be copied, None stands for it, and with that Python makes no group.
+    return group.message, [bare(member, depth - 1) if depth else None for member in group.exceptions]
 
 
 def _copied(error: BaseException, args: tuple[Any, ...]) -> BaseException | None:

@@ -35,7 +35,7 @@ class _Field(NamedTuple):
         found = arguments[self.root]
         for is_attribute, name in self.steps:
             found = getattr(found, str(name)) if is_attribute else found[name]
-        if (as_text or self.conversion) and _shows_its_address(type(found)):
+        if (as_text or self.conversion) and _shows_its_address(found):
             raise TypeError(
                 f"the text of a {type(found).__qualname__} is its address; name what tells it apart"
             )
@@ -136,7 +136,8 @@ class Template:
         return ConfigurationError(f"{self._where}: the template {self.text!r} {reason}")
 
 
-def _shows_its_address(cls: type) -> bool:
+def _shows_its_address(value: object) -> bool:
+    cls = type(value)
     return all(getattr(cls, name) is getattr(object, name) for name in ("__format__", "__str__", "__repr__"))
 
 
