@@ -343,6 +343,34 @@ def test_a_call_that_comes_after_the_invalidation_does_not_join(cache):
     assert asyncio.run(main()) == (1, 2, 2)
 
 
+@pytest.mark.parametrize("rule", [["user:{a}"], lambda a: 1 / 0], ids=["works", "fails"])
+def test_nor_does_a_call_after_all_were_dropped(cache, rule):
+    """Also where the rule for the tags fails: those of the function are known."""
+
+    async def main():
+        begun, gate, runs = asyncio.Event(), asyncio.Event(), []
+
+        @cached(cache=cache, tags=rule)
+        async def ask(a):
+            runs.append(a)
+            number = len(runs)
+            begun.set()
+            await gate.wait()
+            return number
+
+        first = asyncio.create_task(ask(1))
+        await begun.wait()
+        await ask.invalidate_all()
+        second = asyncio.create_task(ask(1))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        gate.set()
+        return await first, await second
+
+    assert asyncio.run(main()) == (1, 2)
+
+
 def test_a_tag_that_the_call_adds_counts_from_its_begin(form, cache):
     def ask(a, early):
         if early:
