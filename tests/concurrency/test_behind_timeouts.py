@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import logging
 import threading
+from types import SimpleNamespace
 
 import pytest
 from flighttools import PATIENCE, Scene, in_threads, join_all, steps_until
@@ -389,7 +390,7 @@ def told(monkeypatch):
     """Threads learn from the test that their time is over."""
     monkeypatch.setattr(waiting, "ThreadTicket", ToldTicket)
     clock = [0.0]
-    monkeypatch.setattr(waiting.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     _over.clear()
 
     def over():

@@ -221,3 +221,122 @@ def test_a_table_does_not_keep_its_cache():
     del cache
     gc.collect()
     assert [ref() for ref in refs] == [None, None]
+
+
+# --- flights that nobody waits for
+
+
+class Fences:
+    """Counts the fences that are open."""
+
+    def __init__(self):
+        self.open_ones = []
+
+    def open(self):
+        fence = Fence("k", (), 0)
+        self.open_ones.append(fence)
+        return fence
+
+    def close(self, fence):
+        self.open_ones.remove(fence)
+
+
+@pytest.fixture
+def fences():
+    return Fences()
+
+
+def begin(flights, fences):
+    return flights.begin("k", fences.open, home=None, close_fence=fences.close)
+
+
+def test_a_flight_that_nobody_waits_for(flights, fences):
+    """Whoever comes joins it, and leaves it again without an effect; its landing ends it."""
+    flight = begin(flights, fences)
+    assert (flight.aboard, flight.lasts, "k" in flights) == (0, True, True)
+    cancelled = []
+    flight.cancel = lambda: cancelled.append(1)
+    assert board(flights) == (flight, False)
+    flights.disembark(flight)
+    assert (cancelled, "k" in flights) == ([], True)
+    flights.land(flight, Landing("answer"))
+    assert "k" not in flights
+
+
+def test_passengers_of_such_a_flight_get_its_landing(flights, fences):
+    """It is kept for them, and forgotten when the last one has left."""
+    flight = begin(flights, fences)
+    board(flights)
+    flights.land(flight, Landing("answer"))
+    assert flight.landing.value == "answer"
+    flights.disembark(flight)
+    assert flight.landing == Landing()
+
+
+def test_a_landing_that_nobody_waits_for_is_not_kept(flights, fences):
+    """A task that the function left running would have it in its context."""
+    flight = begin(flights, fences)
+    flights.land(flight, Landing("answer"))
+    assert flight.landing == Landing()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_none_is_begun_beside_one_that_can_be_joined(flights, fences, late):
+    """Also where that one begins while the fence is being opened, which is closed again."""
+    if late:
+        opened = fences.open
+        fences.open = lambda: [board(flights), opened()][1]
+    else:
+        board(flights)
+    assert begin(flights, fences) is None
+    assert fences.open_ones == []
+    assert len(flights) == 1
+
+
+def test_one_is_begun_beside_one_that_is_out_of_date(flights, fences):
+    """That one can be joined no more, and its landing does not touch the new one."""
+    old, _ = board(flights)
+    old.fence.broken = True
+    flight = begin(flights, fences)
+    assert flight is not None
+    flights.land(old, Landing("old"))
+    assert board(flights) == (flight, False)
+
+
+def test_one_that_lasts_is_not_ended_by_the_last_to_leave(flights):
+    """Somebody went on without the answer, which was to come behind."""
+    flight, _ = board(flights)
+    cancelled = []
+    flight.cancel = lambda: cancelled.append(1)
+    flight.lasts = True
+    flights.disembark(flight)
+    assert (cancelled, "k" in flights, flight.landing) == ([], True, None)
+    assert board(flights) == (flight, False)
+
+
+def test_it_is_not_what_its_beginner_waits_for(flights, fences):
+    """A function that sets off a refresh of another one does not depend on it: no circle."""
+    mine, _ = board(flights, "mine")
+    behind = inside(mine, begin, flights, fences)
+    assert mine.waits_for == []
+    joined, leads = inside(behind, board, flights, "mine")
+    assert (joined, leads) == (mine, False)
+
+
+def test_it_may_not_wait_for_itself(flights, fences):
+    """Its function asks for its own key."""
+    flight = begin(flights, fences)
+    with pytest.raises(RecursionError):
+        inside(flight, board, flights)
+
+
+def test_one_is_begun_in_place_of_one_whose_loop_was_closed(flights, fences):
+    """Nobody may ever wait for that one and find out; its fence is closed for it."""
+    loop = asyncio.new_event_loop()
+    left = flights.begin("k", fences.open, home=loop, close_fence=fences.close)
+    assert begin(flights, fences) is None
+    loop.close()
+    flight = begin(flights, fences)
+    assert flight not in (None, left)
+    assert left.fence.broken
+    assert fences.open_ones == [flight.fence]

@@ -2,12 +2,13 @@
 
 import asyncio
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from askonce import InMemoryCache
 from askonce.backends.engine import Fence
-from askonce.flight import Flights, Landing, wait, wait_blocking
+from askonce.flight import Flights, Landing, wait, wait_blocking, waiting
 from askonce.flight.waiting import LoopTicket
 
 LANDED = Landing("answer")
@@ -188,3 +189,139 @@ def test_a_thread_does_not_wait_for_its_own_loop():
 
     assert asyncio.run(ask()) == "made"
     assert len(cache.flights) == 0
+
+
+# --- for so long and no longer
+
+
+class ToldTicket(waiting.ThreadTicket):
+    """Is told how long to wait, and notes it instead."""
+
+    limits = []
+
+    def wait(self, timeout=None):
+        self.limits.append(timeout)
+        _clock[0] += timeout
+        return False
+
+
+_clock = [0.0]
+
+
+@pytest.fixture
+def told(monkeypatch):
+    monkeypatch.setattr(waiting, "ThreadTicket", ToldTicket)
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: _clock[0]))
+    ToldTicket.limits = []
+    _clock[0] = 0.0
+    return ToldTicket.limits
+
+
+def test_a_task_waits_no_longer_than_its_limit(flights):
+    """The answer is ``None``, and no ticket is left; the flight is still there for others."""
+
+    async def main():
+        flight = flight_of(flights, asyncio.get_running_loop())
+        assert await wait(flight, 0.001) is None
+        assert flight.tickets == {}
+        assert "k" in flights
+        flights.land(flight, LANDED)
+        assert await wait(flight, 0.001) is LANDED
+
+    asyncio.run(main())
+
+
+def test_a_landing_within_the_limit_is_answered(flights):
+    """Long before it is reached, in a task of its own loop or of another one."""
+
+    async def main():
+        for home in (asyncio.get_running_loop(), None):
+            flight = flight_of(flights, home)
+            waiter = asyncio.create_task(wait(flight, 3600))
+            await settle()
+            assert not waiter.done()
+            flights.land(flight, LANDED)
+            assert await waiter is LANDED
+
+    asyncio.run(main())
+
+
+def test_a_task_that_is_cancelled_before_its_limit_is_cancelled(flights):
+    """And not told that its time is over."""
+
+    async def main():
+        flight = flight_of(flights, asyncio.get_running_loop())
+        waiter = asyncio.create_task(wait(flight, 3600))
+        await settle()
+        waiter.cancel()
+        await asyncio.wait({waiter})
+        assert waiter.cancelled()
+        assert flight.tickets == {}
+
+    asyncio.run(main())
+
+
+def test_a_timeout_around_the_wait_is_not_its_own(flights):
+    """``asyncio.timeout`` of the caller ends as a ``TimeoutError``."""
+
+    async def main():
+        flight = flight_of(flights, asyncio.get_running_loop())
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await wait(flight, 3600)
+
+    asyncio.run(main())
+
+
+def test_a_flight_that_lands_as_the_time_is_over_is_answered(flights, told, monkeypatch):
+    """Both in one turn: the answer is better than none."""
+
+    async def main():
+        flight = flight_of(flights, asyncio.get_running_loop())
+
+        async def late(flight, ticket):
+            flights.land(flight, LANDED)
+            raise TimeoutError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(waiting, "_wait_long", late)
+            return await wait(flight, 1)
+
+    assert asyncio.run(main()) is LANDED
+    flight = flight_of(flights)
+    monkeypatch.setattr(ToldTicket, "wait", lambda self, timeout: landed_late(flights, flight, timeout))
+    assert wait_blocking(flight, 1) is LANDED
+
+
+def landed_late(flights, flight, timeout):
+    _clock[0] += timeout
+    flights.land(flight, LANDED)
+    return False
+
+
+def test_a_thread_waits_no_longer_than_its_limit(flights, told):
+    """In one go, for a flight of a thread."""
+    flight = flight_of(flights)
+    assert wait_blocking(flight, 10) is None
+    assert told == [10]
+    assert flight.tickets == {}
+
+
+def test_a_thread_looks_after_a_loop_within_its_limit(flights, told, monkeypatch):
+    """As often as without a limit, and not beyond it."""
+    monkeypatch.setattr("askonce.flight.waiting.GLANCE", 4)
+    monkeypatch.setattr("askonce.flight.waiting._alive", lambda flight: True)
+    other = asyncio.new_event_loop()
+    assert wait_blocking(flight_of(flights, other), 10) is None
+    assert told == [4, 4, 2]
+    other.close()
+
+
+def test_a_lost_loop_is_given_up_before_the_limit(flights, told, monkeypatch):
+    """There is nothing to wait for."""
+    monkeypatch.setattr("askonce.flight.waiting.GLANCE", 0.001)
+    other = asyncio.new_event_loop()
+    flight = flight_of(flights, other)
+    assert asyncio.run(wait(flight, 3600)).retry
+    assert wait_blocking(flight, 3600).retry
+    other.close()
