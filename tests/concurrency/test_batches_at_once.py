@@ -703,6 +703,25 @@ def test_a_refresh_behind_is_cancelled_by_nobody(scene):
     asyncio.run(main())
 
 
+def test_the_flight_that_the_leader_waits_for_lands_last(scene):
+    """Else a leader in a hurry could find the others still under way."""
+    landed = []
+    land = scene.store.flights.land
+
+    def noted(flight, landing):
+        landed.append(flight.key)
+        land(flight, landing)
+
+    scene.store.flights.land = noted
+
+    @scene.cached(each="items")
+    def f(items):
+        return items
+
+    f([1, 2, 3])
+    assert landed[:3] == [f.key([item]) for item in (3, 2, 1)]
+
+
 # --- what is left
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 from flighttools import FarCache, Scene
-from schedules import DrawnLoop, Failure
+from schedules import Baton, DrawnLoop, DrawnTicket, Failure, Model
 
 from askonce import MISS
 from askonce.flight import current_flight
@@ -189,3 +189,103 @@ def test_schedules_of_batches_with_a_slow_backend(batch):
     """The same over a plain backend whose every answer takes a while."""
     for number in range(SCHEDULES):
         play(batch * SCHEDULES + number, far=True)
+
+
+# --- the same in threads
+
+
+class PlayOfThreads:
+    """Threads that change over before any step of a call that concerns others."""
+
+    def __init__(self, seed):
+        self.rng = random.Random(seed)
+        self.model = Model(ITEMS)
+        self.baton = Baton(self.rng)
+        self.scene = Scene()
+        store, flights = self.scene.store, self.scene.store.flights
+        for target, name in (
+            (store, "look"), (store, "fill"), (store, "drop"), (store, "close_fence"),
+            (flights, "board"), (flights, "tie"), (flights, "land"), (flights, "disembark"),
+        ):  # fmt: skip
+            setattr(target, name, self.marked(getattr(target, name)))
+
+        @self.scene.cached(ttl=60, name="f", each="items")
+        def f(items):
+            return self.function(items)
+
+        self.f = f
+
+    def marked(self, method):
+        def between(*args, **kwargs):
+            self.baton.pause()
+            return method(*args, **kwargs)
+
+        return between
+
+    def function(self, items):
+        flights = dict(zip(items, current_flight.get().company, strict=True))
+        answers = [(item, self.model.version[item]) for item in items]
+        for item, flight in flights.items():
+            others = any(map(_joinable, self.model.running[item]))
+            assert not (others and _joinable(flight)), f"{item} is computed twice at once"
+            self.model.running[item].append(flight)
+        try:
+            for _ in range(self.rng.randrange(3)):
+                self.baton.pause()
+            if 0 not in items and self.rng.random() < 0.2:
+                self.f([0])
+            if self.rng.random() < 0.1:
+                raise self.rng.choice([Failure, KeyboardInterrupt])
+            return [Failure(answer) if self.rng.random() < 0.1 else answer for answer in answers]
+        finally:
+            for item, flight in flights.items():
+                self.model.running[item].remove(flight)
+
+    def call(self, items):
+        floors = [self.model.floor[item] for item in items]
+        try:
+            answers = self.f(items)
+        except (Failure, KeyboardInterrupt):
+            return
+        for item, floor, answer in zip(items, floors, answers, strict=True):
+            self.model.check(item, floor, answer)
+
+    def invalidate(self, items):
+        versions = self.model.change(items)
+        self.baton.pause()
+        self.f.invalidate(items)
+        self.model.announced(versions)
+
+    def refresh(self, items):
+        versions = {item: self.model.version[item] for item in items}
+        try:
+            answers = self.f.refresh(items)
+        except (Failure, KeyboardInterrupt):
+            return
+        for item, answer in zip(items, answers, strict=True):
+            assert answer[1] >= versions[item]
+
+    def run(self):
+        for _ in range(OPERATIONS):
+            do = self.rng.choice([self.call, self.call, self.call, self.invalidate, self.refresh])
+            items = self.rng.sample(ITEMS, k=self.rng.randrange(1, 4))
+            self.baton.start(lambda do=do, items=items: do(items))
+            if self.rng.random() < 0.1:
+                self.scene.clock.advance(61)
+            for _ in range(self.rng.randrange(20)):
+                self.baton.step()
+        self.baton.drain()
+        self.scene.assert_nothing_left()
+        assert not any(self.model.running.values())
+
+
+@pytest.mark.parametrize("batch", range(5))
+def test_schedules_of_batches_in_threads(batch, monkeypatch):
+    """Batches, invalidations, refreshes, expiry, failures and interrupts in a drawn order."""
+    monkeypatch.setattr("askonce.flight.waiting.ThreadTicket", DrawnTicket)
+    for number in range(batch * 30, batch * 30 + 30):
+        try:
+            PlayOfThreads(number).run()
+        except BaseException as error:
+            error.add_note(f"to repeat it: PlayOfThreads({number!r}).run()")
+            raise

@@ -415,6 +415,27 @@ def test_a_call_that_fails_as_a_whole_fails_for_all_its_items(ask, shelf):
     assert shelf.runs() == [[1], [2, 3], [2, 3]]
 
 
+@pytest.mark.parametrize("error", [GeneratorExit("own"), KeyboardInterrupt()], ids=repr)
+def test_what_ends_more_than_the_call_is_not_stood_in_for(make, shelf, clock, error):
+    """A stale item stands in for what fails, not for what stops the caller."""
+    ask = make(ttl=10, stale_if_error=60)
+    ask([1, 2])
+    clock.advance(10)
+    shelf.down = error
+    assert settled_error(ask, [1, 2]) is type(error)
+
+
+def test_a_whole_call_that_raises_stop_iteration(form, cache, shelf):
+    """It passes through generators on its way, and ends none of them."""
+    if form.kind == "sync":
+        ask = form.cached(shelf.plain(), cache=cache, each="items")
+        error = shelf.down = StopIteration(5)
+        for _ in range(2):
+            with pytest.raises(StopIteration) as raised:
+                ask([1, 2])
+            assert raised.value is error
+
+
 def test_errors_are_kept_item_by_item(make, shelf, clock):
     ask = make(errors={LookupError: 10}, ttl=60)
     shelf.breaks(2, KeyError("two"))
@@ -647,7 +668,7 @@ def test_current_call_knows_all_keys_of_the_run(form, cache):
 
     def ask(items):
         call = current_call()
-        said.append(call.keys)
+        said.append(call)
         with pytest.raises(RuntimeError, match=r"answers 2 keys at once; use current_call\(\).keys"):
             _ = call.key
         call.set_ttl(7)
@@ -657,7 +678,9 @@ def test_current_call_knows_all_keys_of_the_run(form, cache):
     driven = form.cached(ask, cache=cache, each="items")
     driven.store(["x"], [2])
     driven([1, 2, 3])
-    assert said == [(str(driven.key([1])), str(driven.key([3])))]
+    assert said[0].keys == (str(driven.key([1])), str(driven.key([3])))
+    with pytest.raises(RuntimeError, match="has been answered"):
+        said[0].set_ttl(8)
     seen = driven.explain([3])
     assert (seen.remaining, seen.tags) == (7, ("from inside",))
 
@@ -795,6 +818,7 @@ def test_refreshing_computes_each_item_once(ask, shelf):
         assert ask([1, 2, 3, 4]) == [f"new {item}" for item in (1, 2, 3, 4)]
     assert ask([1, 3]) == ["new 1", "new 3"]
     assert shelf.runs() == [[1, 2, 3], [1, 2], [3, 4]]
+    assert ask.figures() == (7, 7, 0, 0, 0, 7)
 
 
 def test_only_if_cached_wants_every_item(ask, shelf):

@@ -42,13 +42,13 @@ def fly(
         led = left if anew else (yield from _look_again(left))
         left = []
         if led:
-            yield from _lead(batch, led, None if anew else _limit(led, deadline), anew=anew)
+            yield from _lead(batch, led, _limit(led, deadline), anew=anew)
         if not anew and batch.patient and any(map(_was_cancelled, led)):
             batch.patient = False  # somebody cancelled the work; once may be chance, twice is its own doing
             return {}
         outcomes: dict[str, Outcome] = {}
         for seat in seats:
-            outcome = yield from _outcome(seat, anew=anew, deadline=deadline)
+            outcome = yield from _outcome(seat, deadline, anew=anew)
             if outcome is not None:
                 outcomes[seat.call.key] = outcome
         return outcomes
@@ -124,12 +124,12 @@ def _was_cancelled(seat: Seat) -> bool:
     return landing is not None and landing.retry and isinstance(landing.error, asyncio.CancelledError)
 
 
-def _outcome(seat: Seat, *, anew: bool, deadline: float | None) -> Generator[Step, Any, Outcome | None]:
+def _outcome(seat: Seat, deadline: float | None, *, anew: bool) -> Generator[Step, Any, Outcome | None]:
     """What an item's flight brought; ``None`` where somebody has to fly again."""
     call, flight = seat.call, seat.flight
     landing: Landing | None = flight.landing
     if landing is None:
-        landing = yield Wait(flight, None if anew else _limit([seat], deadline))
+        landing = yield Wait(flight, _limit([seat], deadline))
     if landing is None:
         flight.lasts = True
         stale = call.fallback()
