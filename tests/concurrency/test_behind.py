@@ -393,6 +393,7 @@ def test_a_loop_that_stopped_is_taken_over(scene):
     asyncio.run(elsewhere())
     work.go.set()
     loop.run_until_complete(settle())
+    loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
     assert asyncio.run(work.ask()) == "answer 3"
 
