@@ -278,3 +278,26 @@ def test_many_keys_are_refreshed_by_few_threads(cache, clock):
     assert 1 <= len(crew) <= 32
     assert all(thread.daemon for thread in crew)
     assert max(count for _, count in seen) <= before + 32
+
+
+def test_of_a_list_what_is_due_is_refreshed_behind_and_the_rest_computed(drive, cache, clock):
+    """Each item by its own state: fresh, stale, standing by, gone. One run behind, one in front."""
+    runs = []
+
+    def ask(a):
+        runs.append(sorted(a))
+        if "bad" in a and len(runs) > 4:
+            raise ConnectionError
+        return [f"{item} {len(runs)}" for item in a]
+
+    def script(call, ask):
+        for items, seconds in ((["gone"], 25), (["bad"], 20), (["old", "older"], 15), (["new"], 5)):
+            call(items)
+            clock.advance(seconds)
+        assert call(["new", "bad", "old", "older", "new"]) == ["new 4", "bad 2", "old 3", "older 3", "new 4"]
+        assert sorted(runs[4:]) == [["bad"], ["old", "older"]]
+        clock.advance(5)
+        assert call(["gone", "old"])[0] == f"gone {len(runs)}"
+        assert runs[-1] == ["gone"]
+
+    drive(ask, script, cache=cache, ttl=10, stale=15, stale_if_error=40, each="a")

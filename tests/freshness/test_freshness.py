@@ -98,7 +98,7 @@ def test_a_refresh_is_due_where_the_paper_says_so(draw, lead):
 
 
 def test_early_refreshes_are_as_frequent_as_the_paper_says():
-    """One read at a distance ``d`` from the end refreshes with the probability ``exp(-d / (cost * beta))``."""
+    """A read ``d`` before the end refreshes with the probability ``exp(-d / (cost * beta))``."""
     chance = random.Random(7)
     for distance in (0.5, 1.0, 2.0, 4.0):
         due = sum(verdict(life(lead=2.0), 100 - distance, chance.random) is REFRESH for _ in range(20_000))
