@@ -218,3 +218,8 @@ def born_at(entry: Entry) -> float:
 def stored(entry: Entry) -> Any:
     """The very object that an entry keeps, where ``entry.value`` may be a copy of it."""
     return _slot.__get__(entry)
+
+
+def is_failure(entry: Entry) -> bool:
+    """Whether an entry keeps an exception."""
+    return type(stored(entry)) is Failure

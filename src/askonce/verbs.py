@@ -60,6 +60,9 @@ class _Verbs:
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         return self._function.signature.bind(*self._bound, *args, **kwargs)
 
+    def _keys_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], tuple[str, ...]]:
+        return lambda: self._function.keys_of(self._bind(args, kwargs))
+
     def _single(self, arguments: Arguments) -> Arguments:
         """The arguments of a call that has one key."""
         return arguments if self._function.options.each is None else single(self._function, arguments)
@@ -128,7 +131,11 @@ class AsyncVerbs(_Verbs):
 
     def uncached(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself: nothing is looked up, counted or stored."""
-        return _unheard(super().uncached(*args, **kwargs), self._function.operation)
+        return self._unheard(super().uncached(*args, **kwargs), args, kwargs)
+
+    async def _unheard(self, answer: Awaitable[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        with unheard(self._keys_of(args, kwargs), self._function.operation):
+            return await answer
 
     async def explain(self, /, *args: Any, **kwargs: Any) -> Explanation:
         """Why a call would hit or miss."""
@@ -203,7 +210,7 @@ class SyncVerbs(_Verbs):
 
     def uncached(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself: nothing is looked up, counted or stored."""
-        with unheard(self._function.operation):
+        with unheard(self._keys_of(args, kwargs), self._function.operation):
             return super().uncached(*args, **kwargs)
 
     def explain(self, /, *args: Any, **kwargs: Any) -> Explanation:
@@ -243,17 +250,13 @@ class SyncVerbs(_Verbs):
         self._call(*call)
 
 
-async def _unheard(answer: Awaitable[Any], operation: str | None) -> Any:
-    with unheard(operation):
-        return await answer
-
-
 class AsyncStreamVerbs(AsyncVerbs):
     """The verbs of an async generator function; its answer is the list of what it yields."""
 
     def uncached(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself: nothing is looked up, counted or stored."""
-        return streams.unheard(_Verbs.uncached(self, *args, **kwargs), self._function.operation)
+        source = _Verbs.uncached(self, *args, **kwargs)
+        return streams.unheard(source, self._keys_of(args, kwargs), self._function.operation)
 
     async def refresh(self, /, *args: Any, **kwargs: Any) -> list[Any]:
         """Run the function to its end whatever is stored, store what it yields, and return that as a list."""
@@ -277,7 +280,8 @@ class SyncStreamVerbs(SyncVerbs):
 
     def uncached(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself: nothing is looked up, counted or stored."""
-        return streams.unheard(_Verbs.uncached(self, *args, **kwargs), self._function.operation)
+        source = _Verbs.uncached(self, *args, **kwargs)
+        return streams.unheard(source, self._keys_of(args, kwargs), self._function.operation)
 
     def refresh(self, /, *args: Any, **kwargs: Any) -> list[Any]:
         """Run the function to its end whatever is stored, store what it yields, and return that as a list."""

@@ -496,6 +496,21 @@ def test_without_single_flight_every_batch_runs_for_itself(scene):
     asyncio.run(main())
 
 
+def test_a_refresh_is_not_overwritten_by_a_run_that_nobody_could_join(scene):
+    """What was computed before it, for its caller alone, comes too late for that item."""
+
+    async def main():
+        work = Work(scene, single_flight=None)
+        first = await work.called(1, 2)
+        work.open(1)
+        assert await work.f.refresh([2]) == ["2 of run 1"]
+        work.open(0)
+        assert await first == ["1 of run 0", "2 of run 0"]
+        assert await work.f.peek([1, 2]) == ["1 of run 0", "2 of run 1"]
+
+    asyncio.run(main())
+
+
 # --- failures
 
 
@@ -661,7 +676,7 @@ def test_what_is_due_is_refreshed_once_whoever_asks(scene):
         work.open(0)
         await work.f([1, 2, 3])
         scene.clock.advance(10)
-        for items in ([1, 2], [2, 3], [1, 2], [3, 1]):
+        for items in ([1, 2], [1, 3], [1, 2]):
             assert await work.f(items) == [f"{item} of run 0" for item in items]
             await settle()
         assert work.runs[1:] == [[1, 2], [3]]
@@ -674,6 +689,22 @@ def test_what_is_due_is_refreshed_once_whoever_asks(scene):
         await steps_until(lambda: len(work.ended) == 4)
         await settle()
         assert await work.f([1, 2, 3]) == ["1 of run 1", "2 of run 3", "3 of run 2"]
+
+    asyncio.run(main())
+
+
+def test_what_was_refreshed_meanwhile_is_not_refreshed_again(scene):
+    """Two calls have seen the same stale item before the refresh of the first one began."""
+
+    async def main():
+        work = Work(scene, ttl=10, stale=60)
+        work.open(0, 1, 2)
+        await work.f([1, 2])
+        scene.clock.advance(10)
+        assert await work.f([1, 2]) + await work.f([2]) == ["1 of run 0", "2 of run 0", "2 of run 0"]
+        await settle()
+        assert work.runs == [[1, 2], [1, 2]]
+        assert await work.f([2]) == ["2 of run 1"]
 
     asyncio.run(main())
 
@@ -720,6 +751,33 @@ def test_the_flight_that_the_leader_waits_for_lands_last(scene):
 
     f([1, 2, 3])
     assert landed[:3] == [f.key([item]) for item in (3, 2, 1)]
+
+
+def test_a_refresh_whose_loop_ends_is_given_up(scene):
+    """Its items can be computed by others at once."""
+
+    @scene.cached(each="items", ttl=10, stale=60)
+    async def f(items):
+        runs.append(items)
+        if len(runs) == 2:
+            await asyncio.Event().wait()
+        return items
+
+    runs = []
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(f([1, 2]))
+    scene.clock.advance(10)
+    loop.run_until_complete(f([1, 2]))
+    loop.run_until_complete(settle())
+    (behind,) = asyncio.all_tasks(loop)
+    loop.close()
+    behind._log_destroy_pending = False
+    behind.get_coro().close()
+    del behind, loop
+    assert len(scene.store.flights) == 0
+    assert asyncio.run(f([3])) == [3]
+    gc.collect()
+    assert runs == [[1, 2], [1, 2], [3]]
 
 
 # --- what is left

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from callkit import Body
 
-from askonce import FOREVER, MISS, ConfigurationError, InMemoryCache, cached
+from askonce import FOREVER, MISS, ConfigurationError, InMemoryCache, KeyBuildError, cached
 from askonce.engine.modes import bypass, refreshing
 from askonce.engine.record import current_call
 
@@ -282,8 +282,9 @@ def test_an_uncached_run_may_speak_and_is_heard_by_nobody(saying):
         seen.append((call.keys, call.operation))
 
     seen = []
-    assert saying(say, operation="qa").uncached(1) == 1
-    assert seen == [((), "qa")]
+    ask = saying(say, operation="qa")
+    assert ask.uncached(1) == 1
+    assert seen == [((str(ask.key(1)),), "qa")]
     with pytest.raises(RuntimeError, match="no cached function"):
         current_call()
 
@@ -306,34 +307,54 @@ def test_after_a_function_that_raised_there_is_none(form, cache):
         current_call()
 
 
-def test_a_call_that_bypasses_the_cache_has_no_key(saying):
-    """What else it says is heard by nobody, and is no error: the function need not know."""
+def test_a_function_that_bypasses_the_cache_knows_the_key_it_would_have(saying):
+    """What it says is heard by nobody, and is no error: the function need not know."""
     seen = []
 
     def say(call):
         call.set_ttl(5), call.add_tags("a"), call.skip_store()
-        seen.append(call.keys)
-        with pytest.raises(RuntimeError, match="no key"):
-            call.key  # noqa: B018
+        seen.append((call.key, call.keys))
 
+    ask = saying(say)
     with bypass():
-        assert saying(say)(1) == 1
-    assert seen == [()]
+        assert ask(1) == 1
+    key = str(ask.key(1))
+    assert seen == [(key, (key,))]
 
 
-def test_a_call_of_a_cache_that_is_off_has_no_key(form):
-    """As one that bypasses the cache."""
+def test_a_call_without_a_key_may_bypass_the_cache_unless_the_function_asks_for_it(cache, form):
+    asks = []
+
+    def ask(value):
+        return current_call().key if asks else "did not ask"
+
+    ask = form.cached(ask, cache=cache)
+    with bypass():
+        assert ask(object()) == "did not ask"
+        asks.append(True)
+        with pytest.raises(KeyBuildError, match="'value'"):
+            ask(object())
+
+
+def test_a_function_in_a_cache_that_is_off_knows_the_key_it_would_have(form):
+    """As one that bypasses the cache, and with ``uncached``."""
     cache, seen = InMemoryCache(), []
     cache.engine_store().enabled = False
 
     def ask(value):
         current_call().set_ttl(5), current_call().add_tags("a"), current_call().skip_store()
-        seen.append(current_call().keys)
+        seen.append(current_call().key)
         return value
 
     ask = form.cached(ask, cache=cache)
-    assert (ask(1), ask.refresh(2)) == (1, 2)
-    assert seen == [(), ()]
+    assert (ask(1), ask.refresh(2), ask.uncached(3)) == (1, 2, 3)
+    assert seen == [str(ask.key(value)) for value in (1, 2, 3)]
+
+
+def test_a_batch_that_bypasses_the_cache_knows_the_keys_of_its_items(form, cache):
+    ask = form.cached(lambda values: [current_call().keys] * len(values), cache=cache, each="values")
+    with bypass():
+        assert ask([1, 2]) == [(str(ask.key([1])), str(ask.key([2])))] * 2
 
 
 def test_what_a_factory_says_counts_too(cache):

@@ -505,3 +505,16 @@ def test_tags_that_the_function_adds_reach_its_exception(form, cache):
     assert ask.explain(1).tags == ("early", "late")
     cache.sync.invalidate_tags("late")
     assert ask.explain(1).hit is False
+
+
+def test_by_hand_there_is_no_value_where_an_exception_is_kept(failing, cache):
+    """Neither to read, nor to touch; a factory makes one, which replaces the exception."""
+    ask = failing(ConnectionError(), ConnectionError(), errors={ConnectionError: 30})
+    key = str(ask.key(1))
+    for _ in range(2):
+        assert outcomes(ask, 2)[1].args == ()
+        assert cache.sync.get(key, "none") == "none"
+        assert cache.sync.get_many([key]) == {}
+        assert (cache.sync.exists(key), cache.sync.get_ttl(key), cache.sync.touch(key)) == (False, None, False)
+    assert cache.sync.get_or_set(key, lambda: "made") == "made"
+    assert ask(1) == "made"

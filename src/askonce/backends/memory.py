@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal
 
-from askonce._types import MISS, Clock, Meta, Ttl, fresh_until
+from askonce._types import MISS, Clock, Meta, Ttl, fresh_until, is_failure
 from askonce.backends.checks import DIGESTED, checked_key, checked_tags, checked_ttl
 from askonce.backends.eviction import Lru, Policy, S3Fifo
 from askonce.backends.held import Held
@@ -76,7 +76,7 @@ class InMemoryCache(MemoryStore, CacheInterface):
         if entry is not None:
             meta, clock = entry.meta, self.clock
             # Tags first: the version of a tag is forgotten only after its last entry is DEAD.
-            if (meta is None or self._counts(key, meta)) and entry.until > clock():
+            if (meta is None or self._counts(key, entry, meta)) and entry.until > clock():
                 if as_type is not None:
                     return self._typed(entry, as_type, default)
                 self._hits += 1.0
@@ -106,7 +106,7 @@ class InMemoryCache(MemoryStore, CacheInterface):
 
     async def get_ttl(self, key: str) -> float | None:
         """Seconds that a key still has to live, ``FOREVER``, or ``None``."""
-        entry = self._fresh(checked_key(key))
+        entry = self._valued(checked_key(key))
         return None if entry is None else max(fresh_until(entry) - self.clock(), 0.0)
 
     async def touch(self, key: str, ttl: Ttl | None = None) -> bool:
@@ -114,7 +114,7 @@ class InMemoryCache(MemoryStore, CacheInterface):
         key = checked_key(key)
         seconds = checked_ttl(ttl, self.default_ttl)
         with self._lock:
-            entry = self._fresh(key)
+            entry = self._valued(key)
             if entry is None:
                 return False
             self._prolong(entry, seconds)
@@ -149,12 +149,17 @@ class InMemoryCache(MemoryStore, CacheInterface):
                 stats |= {"bytes": self._bytes, "max_bytes": self.max_bytes}
             return stats
 
-    def _counts(self, key: str, meta: Meta) -> bool:
-        return not key.startswith(DIGESTED) and self._tags.counts(meta)
+    def _counts(self, key: str, entry: Held, meta: Meta) -> bool:
+        return not key.startswith(DIGESTED) and not is_failure(entry) and self._tags.counts(meta)
+
+    def _valued(self, key: str) -> Held | None:
+        """The fresh entry of a key, unless it is the exception of a decorated function, which is no value."""
+        entry = self._fresh(key)
+        return None if entry is None or is_failure(entry) else entry
 
     def _get_again(self, key: str, default: Any, as_type: Any) -> Any:
         """A get that found nothing fresh: the key may be a long one, or its entry was just replaced."""
-        entry = self._fresh(checked_key(key))
+        entry = self._valued(checked_key(key))
         if entry is None:
             self._misses += 1.0
             return default

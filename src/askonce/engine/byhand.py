@@ -51,6 +51,10 @@ class Factory:
         """How long the answer may live."""
         return self._ttl if said is None else said
 
+    def keys_of(self, arguments: Arguments) -> tuple[str, ...]:
+        """The empty one, which is a key as well: every other one is known to the call."""
+        return ("",)
+
     def tags_of(self, arguments: Arguments) -> tuple[str, ...]:
         """None: nobody gave any."""
         return ()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from askonce._types import Entry, Failure, born_at, life_of
+from askonce._types import Entry, Failure, born_at, is_failure, life_of
 from askonce.backends.engine import EngineStore, Fence
 from askonce.engine.figures import Figures
 from askonce.engine.modes import Demand
@@ -49,6 +49,10 @@ class Source(Protocol):
         """The tags of all its answers."""
         ...
 
+    def keys_of(self, arguments: Arguments) -> tuple[str, ...]:
+        """The key of a call, or those of its items."""
+        ...
+
     def tags_of(self, arguments: Arguments) -> tuple[str, ...] | None:
         """The tags of one answer, those of all included; ``None`` where the user's rule failed."""
         ...
@@ -87,6 +91,10 @@ class Call:
     """Whether the rule for its tags failed: nothing may be stored that no tag would reach."""
     record: CurrentCall | None = None
     """What the function says of its answer, from when it runs."""
+
+    def keys(self) -> tuple[str, ...]:
+        """Its key, also where it was not made since nothing is looked up; those of its items with ``each``."""
+        return (self.key,) if self.key else self.function.keys_of(self.arguments)
 
     @property
     def now(self) -> float:
@@ -129,7 +137,9 @@ class Call:
         return entry if entry is not None and self.accepts(entry) else None
 
     def accepts(self, entry: Entry) -> bool:
-        """Whether a context allows an entry of that age."""
+        """Whether an entry is for this call: young enough, and no exception where none are kept."""
+        if is_failure(entry) and not self.function.freshness.errors:
+            return False
         if self.demand is None or self.demand.max_age is None:
             return True
         return self.now - born_at(entry) < self.demand.max_age

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from askonce._logging import get_logger
-from askonce._types import Entry, Failure, Windows, life_of, stored
+from askonce._types import Entry, Failure, Windows, is_failure, life_of
 from askonce.backends.engine import EngineStore, Fence, Found
 from askonce.engine.call import Call
 from askonce.engine.record import CurrentCall
@@ -17,7 +17,7 @@ from askonce.isolation import isolated
 def uncached(call: Call) -> Flow:
     """Run the function as if there were no cache."""
     call.function.figures.computed += 1
-    record = CurrentCall((), call.function.operation)
+    record = CurrentCall(call.keys, call.function.operation)
     try:
         return (yield Invoke(call.function, call.arguments, record))
     except Exception:
@@ -148,7 +148,7 @@ def note_failure(call: Call, fence: Fence, error: BaseException) -> Generator[St
 def _serves(entry: Entry, now: float) -> bool:
     """Whether there is an answer in it that somebody may still get."""
     life = life_of(entry)
-    return now < (entry.until if life is None else life.end) and type(stored(entry)) is not Failure
+    return now < (entry.until if life is None else life.end) and not is_failure(entry)
 
 
 def read(store: EngineStore, fence: Fence, key: str) -> Generator[Step, Any, Entry | None]:

@@ -14,7 +14,7 @@ from askonce.backends.engine import EngineStore, Names
 from askonce.backends.interface import CacheInterface
 from askonce.engine import modes, streampath
 from askonce.engine.call import Call
-from askonce.engine.each import check_each
+from askonce.engine.each import check_each, items_of, with_items
 from askonce.engine.figures import Figures
 from askonce.engine.hitpath import HitPath, Plan, admissible, build
 from askonce.engine.keying import KeyMaker
@@ -196,6 +196,17 @@ class Function:
         with _binding:
             self._store = None
             self.path.index.clear()
+
+    def keys_of(self, arguments: Arguments) -> tuple[str, ...]:
+        """The key of a call, or those of its items.
+
+        Raises:
+            KeyBuildError: an argument cannot take part in a key.
+        """
+        if self.options.each is None:
+            return (self.keys.key(arguments),)
+        items = items_of(self, arguments)
+        return tuple(self.keys.key(with_items(self, arguments, [item])) for item in items)
 
     # --- its answers
 

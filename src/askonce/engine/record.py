@@ -1,27 +1,34 @@
 """What a cached function can say about its own answer while it runs."""
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextvars import ContextVar, Token
+from typing import TypeAlias
 
 from askonce._types import Ttl
 from askonce.backends.checks import checked_tags
 from askonce.ttl import parse_ttl, says_no_store
 
 
+Keys: TypeAlias = tuple[str, ...]
+
+
 class CurrentCall:
     """The call that a cached function is answering.
 
+    Args:
+        keys: its keys, or what makes them, where it is not certain that anybody asks.
+        operation: see below.
+
     Attributes:
-        keys: the keys that the answer will be stored under; several where ``each`` asks for several items.
         operation: the operation of the function, if it has one.
         ttl, tags: what the function said so far.
     """
 
-    __slots__ = ("_declined", "_lapses", "_open", "keys", "operation", "tags", "ttl")
+    __slots__ = ("_declined", "_keys", "_lapses", "_open", "operation", "tags", "ttl")
 
-    def __init__(self, keys: tuple[str, ...], operation: str | None) -> None:
-        self.keys = keys
+    def __init__(self, keys: Keys | Callable[[], Keys], operation: str | None) -> None:
+        self._keys = keys
         self.operation = operation
         self.ttl: float | None = None
         self.tags: tuple[str, ...] = ()
@@ -30,18 +37,28 @@ class CurrentCall:
         self._open = True
 
     @property
+    def keys(self) -> Keys:
+        """The keys of the call; several where ``each`` asks for several items.
+
+        Where the function runs without the cache these are the keys that it would have.
+
+        Raises:
+            KeyBuildError: it runs without the cache, and an argument has no key.
+        """
+        if not isinstance(self._keys, tuple):
+            self._keys = self._keys()
+        return self._keys
+
+    @property
     def key(self) -> str:
         """The key of the call.
 
         Raises:
-            RuntimeError: it computes several items at once, or bypasses the cache; see ``keys``.
+            RuntimeError: it computes several items at once; see ``keys``.
+            KeyBuildError: as ``keys``.
         """
         if len(self.keys) != 1:
-            raise RuntimeError(
-                f"this call answers {len(self.keys)} keys at once; use current_call().keys"
-                if self.keys
-                else "this call passes the cache by and has no key; current_call().keys is empty"
-            )
+            raise RuntimeError(f"this call answers {len(self.keys)} keys at once; use current_call().keys")
         return self.keys[0]
 
     def set_ttl(self, ttl: Ttl) -> None:
@@ -126,9 +143,9 @@ def leave(token: Token[CurrentCall | None]) -> None:
 
 
 @contextlib.contextmanager
-def unheard(operation: str | None) -> Generator[None, None, None]:
+def unheard(keys: Callable[[], Keys], operation: str | None) -> Generator[None, None, None]:
     """Let a function that runs without the cache speak of its call all the same; nobody listens."""
-    call = CurrentCall((), operation)
+    call = CurrentCall(keys, operation)
     token = enter(call)
     try:
         yield

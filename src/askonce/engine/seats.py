@@ -87,10 +87,7 @@ def _lead(batch: Batch, led: list[Seat], limit: float | None, *, anew: bool) -> 
         finally:
             joint.give_up(led)
         return
-    landing = yield Launch(led[0].flight, work, lambda: joint.give_up(led), limit)
-    if landing is None:
-        for seat in led:
-            seat.flight.lasts = True
+    yield Launch(led[0].flight, work, lambda: joint.give_up(led), limit)
 
 
 def begin(due: list[tuple[Call, Entry]], home: Any) -> list[Seat]:

@@ -9,7 +9,7 @@ of each other.
 import inspect
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -93,7 +93,7 @@ def play(call: Call) -> Play:
 def _unrecorded(call: Call) -> Play:
     """Run the function as if there were no cache."""
     call.function.figures.computed += 1
-    talk = _Talk(CurrentCall((), call.function.operation))
+    talk = _Talk(CurrentCall(call.keys, call.function.operation))
     try:
         return (yield from _run(call, talk))
     finally:
@@ -227,14 +227,14 @@ _DEAF = (
 )
 
 
-def unheard(source: Any, operation: str | None) -> Any:
+def unheard(source: Any, keys: Callable[[], tuple[str, ...]], operation: str | None) -> Any:
     """A function's own generator, which may speak of its call though nobody listens."""
-    play = _unheard(source, operation)
+    play = _unheard(source, CurrentCall(keys, operation))
     return _iterated(AsyncRun(play)) if inspect.isasyncgen(source) else run(play)
 
 
-def _unheard(source: Any, operation: str | None) -> Play:
-    talk = _Talk(CurrentCall((), operation))
+def _unheard(source: Any, record: CurrentCall) -> Play:
+    talk = _Talk(record)
     try:
         return (yield from _produced(source, talk))
     finally:
