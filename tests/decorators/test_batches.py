@@ -905,9 +905,11 @@ def test_callers_do_not_see_that_a_cache_is_off(make, cache, shelf, off):
         shelf.breaks(2, ValueError("two"))
         with pytest.raises(ValueError, match="two"):
             ask([1, 2])
+        assert ask.figures() == (0, 3, 0, 0, 1, 0)
         shelf.returns = lambda answers: answers[:1]
         with pytest.raises(ValueError, match="1 values for 3 items"):
             ask([1, 3, 4])
+        assert ask.figures() == (0, 6, 0, 0, 4, 0)
         with pytest.raises(TypeError, match="wants a list"):
             ask("text")
 

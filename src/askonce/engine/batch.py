@@ -9,13 +9,14 @@ from collections.abc import Generator, Mapping
 from typing import Any, cast
 
 from askonce._types import Entry
-from askonce.engine import commands, filling, flow, joint
+from askonce.engine import commands, flow, joint
 from askonce.engine.call import Call
 from askonce.engine.each import checked_answers, items_of, single, with_items
 from askonce.engine.function import Function
 from askonce.engine.joint import Batch
+from askonce.engine.record import CurrentCall
 from askonce.engine.seats import Outcome, begin, fly, raising, served
-from askonce.engine.steps import Behind, Flow, Home, Step
+from askonce.engine.steps import Behind, Flow, Home, Invoke, Step
 from askonce.freshness import Verdict
 from askonce.signature import Arguments
 
@@ -94,11 +95,19 @@ def _uncached(whole: Call) -> Flow:
     items = items_of(function, whole.arguments)
     if not items:
         return []
-    function.figures.computed += len(items) - 1  # and the one that is counted below
-    answers = checked_answers(function, (yield from filling.uncached(whole)), len(items))
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raising(answer)()
+    function.figures.computed += len(items)
+    record = CurrentCall(whole.keys, function.operation)
+    try:
+        answers = checked_answers(function, (yield Invoke(function, whole.arguments, record)), len(items))
+    except Exception:
+        function.figures.errors += len(items)
+        raise
+    finally:
+        record.end()
+    failures = [answer for answer in answers if isinstance(answer, BaseException)]
+    function.figures.errors += len(failures)
+    for error in failures:
+        raising(error)()
     return answers
 
 

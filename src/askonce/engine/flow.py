@@ -37,10 +37,9 @@ def _cached(call: Call) -> Flow:
             return call.hit(entry)
         if not call.function.joins:
             return (yield from _alone(call))
-        landing, led = yield from _fly(call, anew=False, limit=None if entry is None else limit)
+        landing, led = yield from _fly(call, anew=False, limit=_limit(call, entry))
         has_led |= led  # such a call is counted as one that computed, whatever it waits for after that
         if landing is None:
-            limit = None  # once the time is over, it is
             entry = call.fallback()
             if entry is not None:
                 call.function.figures.joined += not has_led
@@ -49,6 +48,11 @@ def _cached(call: Call) -> Flow:
             patient = False  # somebody cancelled the work; once may be chance, twice is its own doing
         elif is_for(call, led, landing):
             return _passenger_value(call, landing, led=led, joins=not has_led)
+
+
+def _limit(call: Call, fallback: Entry | None) -> float | None:
+    """How long the caller waits: it makes no sense to leave empty-handed."""
+    return None if fallback is None else call.function.freshness.timeout
 
 
 def _is_being_refreshed(call: Call) -> bool:
