@@ -10,7 +10,7 @@ import weakref
 import pytest
 from flighttools import PATIENCE, FarCache, Scene, in_threads, join_all, settle, steps_until
 
-from askonce import MISS
+from askonce import MISS, fresh
 from askonce.testing import settle_blocking
 
 
@@ -437,6 +437,28 @@ def test_a_circle_through_another_run(scene):
 
     with pytest.raises(RecursionError):
         asyncio.run(f([1, 2]))
+
+
+def test_a_refresh_behind_that_asks_for_an_item_of_its_own_run(scene):
+    """No stale item is good enough for it, so that it would wait for itself."""
+    told = []
+
+    @scene.cached(each="items", ttl=10, stale=60)
+    async def f(items):
+        if told:
+            with fresh(0), pytest.raises(RecursionError):
+                await f([2])
+        told.append(items)
+        return items
+
+    async def main():
+        await f([1, 2])
+        scene.clock.advance(10)
+        await f([1, 2])
+        await settle()
+        assert told == [[1, 2], [1, 2]]
+
+    asyncio.run(main())
 
 
 def test_a_circle_that_two_runs_close(scene):
