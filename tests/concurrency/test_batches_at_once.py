@@ -10,7 +10,8 @@ import weakref
 import pytest
 from flighttools import PATIENCE, FarCache, Scene, in_threads, join_all, settle, steps_until
 
-from askonce import MISS, fresh
+from askonce import MISS, fresh, refreshing
+from askonce.flight import Landing
 from askonce.testing import settle_blocking
 
 
@@ -323,6 +324,53 @@ def test_work_that_is_cancelled_again_and_again(scene):
             await settle()
         assert caller.cancelled()
         assert len(work.runs) == 2
+
+    asyncio.run(main())
+
+
+def test_who_has_led_is_not_counted_as_one_that_joined(scene):
+    """Its run is cancelled, and before it begins another somebody else computes one of its items."""
+
+    async def main():
+        work = Work(scene)
+        caller = await work.called(1, 2)
+        flights, key, others = scene.store.flights, work.f.key([2]), []
+        land = flights.land
+
+        def overtaken(flight, landing):
+            land(flight, landing)
+            if flight.key == key and not others:
+                others.append(flights.board(key, lambda: scene.store.open_fence(key))[0])
+
+        flights.land = overtaken
+        next(task for task in asyncio.all_tasks() if task.get_name().startswith("askonce")).cancel()
+        await steps_until(lambda: len(work.runs) == 2)
+        work.open(1)
+        await settle()
+        land(others[0], Landing("elsewhere"))
+        scene.store.close_fence(others[0].fence)
+        flights.disembark(others[0])
+        assert await caller == ["1 of run 1", "elsewhere"]
+        assert work.runs == [[1, 2], [1]]
+        assert (work.f.cache_info().misses, work.f.cache_info().joined) == (3, 0)
+
+    asyncio.run(main())
+
+
+def test_a_call_of_the_same_refreshing_joins(scene):
+    """What is stored is on its way out: the second call in the block waits for the new one."""
+
+    async def main():
+        work = Work(scene)
+        work.open(0)
+        await work.f([1, 2, 3])
+        with refreshing():
+            first = await work.called(1, 2)
+            second = await work.called(2, 3)
+            assert work.runs[1:] == [[1, 2], [3]]
+            work.open(1, 2)
+            assert await first == ["1 of run 1", "2 of run 1"]
+            assert await second == ["2 of run 1", "3 of run 2"]
 
     asyncio.run(main())
 

@@ -890,6 +890,8 @@ def test_a_cache_that_is_off(make, cache, shelf):
     assert ask.peek([1]) == [MISS]
     assert ask.store(["x"], [1]) is False
     assert ask.invalidate([1]) is False
+    with only_if_cached(), pytest.raises(NotCachedError, match="disabled"):
+        ask([1])
     assert "disabled" in ask.explain([1]).reason
     assert ask([object()])
     assert ask([]) == []

@@ -138,7 +138,7 @@ def _look(batch: Batch, calls: list[Call], outcomes: dict[str, Outcome]) -> Gene
     due: list[tuple[Call, Entry]] = []
     for call in calls:
         what, entry = call.survey()
-        if entry is None or what is Verdict.TRY:
+        if entry is None or what is Verdict.TRY or flow.is_being_refreshed(call):
             missing.append(call)
             continue
         if what is Verdict.REFRESH:

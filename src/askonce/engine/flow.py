@@ -28,10 +28,9 @@ def _cached(call: Call) -> Flow:
     """Look, join, or lead, until there is an answer."""
     patient = True
     has_led = False
-    limit = call.function.freshness.timeout
     while True:
         what, entry = call.survey()
-        if entry is not None and what is not Verdict.TRY and not _is_being_refreshed(call):
+        if entry is not None and what is not Verdict.TRY and not is_being_refreshed(call):
             if what is Verdict.REFRESH:
                 yield from revalidate(call, entry)
             return call.hit(entry)
@@ -55,7 +54,7 @@ def _limit(call: Call, fallback: Entry | None) -> float | None:
     return None if fallback is None else call.function.freshness.timeout
 
 
-def _is_being_refreshed(call: Call) -> bool:
+def is_being_refreshed(call: Call) -> bool:
     """Whether a call of the same ``refreshing`` is at it: what is stored is not wanted there any more."""
     return call.way == "refreshing" and call.key in call.store.flights
 

@@ -23,6 +23,8 @@ class Batch:
         arguments: as they were given.
         calls: one for each different item, in order.
         places: for each item its place among the calls.
+        led: keys of items for which it has begun a flight: it counts as one that computes these, whatever it
+            waits for after that.
         patient: whether a run that somebody cancelled is begun once more.
     """
 
@@ -30,6 +32,7 @@ class Batch:
     arguments: Arguments
     calls: list[Call] = field(default_factory=list[Call])
     places: list[int] = field(default_factory=list[int])
+    led: set[str] = field(default_factory=set[str])
     patient: bool = True
 
     @classmethod

@@ -39,6 +39,7 @@ def fly(
             seats.append(seat)
             if seat.leads:
                 left.append(seat)
+                batch.led.add(call.key)
         led = left if anew else (yield from _look_again(left))
         left = []
         if led:
@@ -48,7 +49,7 @@ def fly(
             return {}
         outcomes: dict[str, Outcome] = {}
         for seat in seats:
-            outcome = yield from _outcome(seat, deadline, anew=anew)
+            outcome = yield from _outcome(batch, seat, deadline, anew=anew)
             if outcome is not None:
                 outcomes[seat.call.key] = outcome
         return outcomes
@@ -121,7 +122,9 @@ def _was_cancelled(seat: Seat) -> bool:
     return landing is not None and landing.retry and isinstance(landing.error, asyncio.CancelledError)
 
 
-def _outcome(seat: Seat, deadline: float | None, *, anew: bool) -> Generator[Step, Any, Outcome | None]:
+def _outcome(
+    batch: Batch, seat: Seat, deadline: float | None, *, anew: bool
+) -> Generator[Step, Any, Outcome | None]:
     """What an item's flight brought; ``None`` where somebody has to fly again."""
     call, flight = seat.call, seat.flight
     landing: Landing | None = flight.landing
@@ -132,19 +135,20 @@ def _outcome(seat: Seat, deadline: float | None, *, anew: bool) -> Generator[Ste
         stale = call.fallback()
         if stale is None:
             return None
-        call.function.figures.joined += not seat.leads
+        batch.function.figures.joined += call.key not in batch.led
         return _standing_in(call, stale)
     if landing.retry:
         filling.give_up(call, flight)  # what carried it is gone
     if not flow.is_for(call, seat.leads, landing):
         return None
+    if not isinstance(landing.value, Entry):
+        batch.function.figures.joined += call.key not in batch.led
     return _landed(call, landing, led=seat.leads, falls_back=not anew)
 
 
 def _landed(call: Call, landing: Landing, *, led: bool, falls_back: bool) -> Outcome:
     if isinstance(landing.value, Entry):
         return served(call, landing.value)
-    call.function.figures.joined += not led
     error = landing.error
     if error is not None:
         stale = call.fallback() if falls_back and isinstance(error, Exception) else None
