@@ -220,6 +220,42 @@ def test_a_refresh_by_hand_under_way_is_refresh_enough(scene):
     asyncio.run(main())
 
 
+def test_one_task_is_sent_behind_for_one_key(scene):
+    """However many find it stale before the first of them had its turn, and after."""
+
+    async def main():
+        work = Work(scene, "task")
+        await work.until_stale()
+        for turn in range(3):
+            for _ in range(10):
+                assert await work.ask() == "answer 1"
+            assert len(asyncio.all_tasks()) == 2
+            await turns()
+        await work.end()
+
+    asyncio.run(main())
+
+
+def test_an_error_that_is_nobody_elses_ends_only_the_refresh(scene, caplog):
+    """Even one that is no ``Exception``: the entry serves on, and nothing of it reaches the loop."""
+
+    async def main():
+        work = Work(scene, "task")
+        work.error = Alone()
+        await work.refreshing()
+        await work.end()
+        work.error = None
+        assert await work.ask() == "answer 1"
+        await settle()
+        assert await work.ask() == "answer 3"
+
+    asyncio.run(main())
+
+
+class Alone(BaseException):
+    """Such as an exit of the program."""
+
+
 # --- when it fails
 
 
@@ -428,6 +464,7 @@ def test_it_is_outside_of_the_contexts_of_its_caller(work):
         await work.until_stale()
         with askonce.fresh(10_000):
             assert await work.ask() == "answer 1"
+            await steps_until(lambda: work.running)  # it begins while the block is open
         await work.end()
         assert work.seen[1][1] is None
         assert await work.ask() == "answer 2"

@@ -187,8 +187,8 @@ def test_when_the_window_ends_during_the_wait_they_wait_on(scene):
     run(main())
 
 
-def test_a_run_that_fails_in_time_is_stood_in_for(scene):
-    """At once, and without a word in the log: its callers know."""
+def test_a_run_that_fails_in_time_is_stood_in_for(scene, caplog):
+    """At once, and without a word in the log: it is counted, and its callers are served."""
 
     async def main():
         work = Work(scene)
@@ -196,8 +196,29 @@ def test_a_run_that_fails_in_time_is_stood_in_for(scene):
         work.error = ValueError()
         work.go.set()
         assert await asyncio.gather(*callers) == ["answer 1"] * 3
+        assert (work.figures.errors, work.figures.stale) == (1, 3)
+        assert not [record for record in caplog.records if record.name == "askonce"]
 
     run(main())
+
+
+def test_an_error_that_is_nobody_elses_is_not_stood_in_for(scene):
+    """What is no ``Exception`` is for the one who ran into it; the others lead anew."""
+
+    async def main():
+        work = Work(scene)
+        callers = await work.callers()
+        work.error = Alone()
+        work.go.set()
+        await turns()
+        assert [type(caller.exception()) for caller in callers] == [Alone] * 3
+        assert work.figures.stale == 0
+
+    run(main())
+
+
+class Alone(BaseException):
+    """Such as an exit of the program."""
 
 
 def test_a_run_that_fails_after_all_have_gone_is_logged(scene, caplog):
