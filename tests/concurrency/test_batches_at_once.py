@@ -367,10 +367,13 @@ def test_a_call_of_the_same_refreshing_joins(scene):
         with refreshing():
             first = await work.called(1, 2)
             second = await work.called(2, 3)
+            third = work.call(2)
+            await settle()
             assert work.runs[1:] == [[1, 2], [3]]
             work.open(1, 2)
             assert await first == ["1 of run 1", "2 of run 1"]
             assert await second == ["2 of run 1", "3 of run 2"]
+            assert await third == ["2 of run 1"]
 
     asyncio.run(main())
 
