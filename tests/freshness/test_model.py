@@ -113,7 +113,7 @@ class Histories(RuleBasedStateMachine):
         self.patches = pytest.MonkeyPatch()
         self.patches.setattr(drivers, "crew", self.crew)
         self.patches.setattr(
-            engine_call, "verdict", lambda life, now, _: verdict(life, now, lambda: self.world.draw)
+            engine_call, "verdict", lambda life, now, *_: verdict(life, now, lambda: self.world.draw)
         )
         self.handler = logging.Handler()
         self.handler.emit = lambda record: self.failed_refreshes.append(record.event)

@@ -134,7 +134,7 @@ def test_threads_share_each_computation():
 
 def draw_from(seed, monkeypatch):
     rng = random.Random(seed)
-    monkeypatch.setattr(engine_call, "verdict", lambda life, now: verdict(life, now, rng.random))
+    monkeypatch.setattr(engine_call, "verdict", lambda life, now, *_: verdict(life, now, rng.random))
 
 
 def answered_at_once(coroutine):
