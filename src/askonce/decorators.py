@@ -215,9 +215,27 @@ def _options(decorator: str, known: tuple[str, ...], given: dict[str, Any]) -> O
 
 
 def _unknown_option(decorator: str, name: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{decorator}() has no option {name!r}; {hint}Its options are {', '.join(known)}"
+    close = [_ELSEWHERE[name]] if name in _ELSEWHERE else difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}? Its" if close else "its"
+    return f"{decorator}() has no option {name!r}; {hint} options are {', '.join(known)}"
+
+
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    "backend": "cache",
+    "exclude": "ignore",
+    "expire": "ttl",
+    "expires": "ttl",
+    "grace": "stale_if_error",
+    "key_builder": "key",
+    "key_func": "key",
+    "max_age": "ttl",
+    "namespace": "name",
+    "stale_while_revalidate": "stale",
+    "swr": "stale",
+    "timeout_soft": "timeout",
+    "ttl_jitter": "jitter",
+}
+"""What other caches call these options."""
 
 
 def _decorate(target: Any, options: Options) -> Any:

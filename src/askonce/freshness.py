@@ -21,7 +21,7 @@ from typing import Any, Final, Self, cast
 
 from askonce._types import FOREVER, Life, Ttl, Windows
 from askonce.exceptions import ConfigurationError
-from askonce.ttl import parse_ttl
+from askonce.ttl import parse_age, parse_ttl
 
 LOOKED_AHEAD: Final = 8.0
 """How many times its cost before its expiry an entry is first considered for an early refresh.
@@ -143,7 +143,7 @@ class Freshness:
             grace=_span(stale_if_error, "stale_if_error"),
             beta=_beta(refresh_ahead),
             jitter=_share(jitter),
-            timeout=None if timeout is None else _finite(timeout, "timeout"),
+            timeout=_timeout(timeout),
             retry_after=RETRY_AFTER if retry_after is None else _finite(retry_after, "retry_after"),
             errors=_errors(errors),
         )
@@ -177,22 +177,33 @@ class Freshness:
 
 
 def _span(value: Any, name: str) -> float:
-    return 0.0 if value is None else parse_ttl(value, name)
+    return 0.0 if value is None else parse_age(value, name)
 
 
 def _finite(value: Any, name: str) -> float:
-    seconds = parse_ttl(value, name)
+    seconds = parse_age(value, name)
     if seconds == FOREVER:
         raise ConfigurationError(f"{name}=FOREVER would never end; leave it out, or give seconds")
+    return seconds
+
+
+def _timeout(value: Any) -> float | None:
+    if value is None:
+        return None
+    seconds = _finite(value, "timeout")
+    if not seconds:
+        raise ConfigurationError(
+            f"timeout={value!r} would let nobody wait; use stale, which serves at once what is stale"
+        )
     return seconds
 
 
 def _beta(value: Any) -> float:
     if isinstance(value, bool):
         return float(value)
-    if not isinstance(value, (int, float)) or not 0 < value < math.inf:
+    if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise ConfigurationError(
-            f"refresh_ahead={value!r} is no weight; give True, or a number above 0 "
+            f"refresh_ahead={value!r} is no weight; give True, or a number from 0 on "
             "(1.0 is the optimum of the paper, more begins earlier)"
         )
     return float(value)
@@ -201,9 +212,9 @@ def _beta(value: Any) -> float:
 def _share(value: Any) -> float:
     if value is None:
         return 0.0
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise ConfigurationError(
-            f"jitter={value!r} is no share of the ttl; give a number above 0 and up to 1, such as 0.1"
+            f"jitter={value!r} is no share of the ttl; give a number from 0 to 1, such as 0.1"
         )
     return float(value)
 

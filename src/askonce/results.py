@@ -28,6 +28,7 @@ class CacheInfo:
         stale: calls that were served a value past its time.
         errors: runs that raised, and rules of the user's (``store_if``, ``ttl``) that failed.
         stored: answers that were stored.
+        refreshed: runs of the function behind its callers, which no call waited for.
     """
 
     hits: int
@@ -36,6 +37,7 @@ class CacheInfo:
     stale: int
     errors: int
     stored: int
+    refreshed: int = 0
 
     @property
     def hit_ratio(self) -> float:

@@ -37,12 +37,12 @@ def parse_ttl(value: object, what: str = "ttl") -> float:
 
 
 def parse_age(value: object, what: str = "age") -> float:
-    """Read how old something may be: as ``parse_ttl``, and 0 is an age."""
+    """Read how old something may be, or how long it may take: as ``parse_ttl``, and 0 counts."""
     seconds = _seconds(value, what, _AGES)
     if math.isnan(seconds):
         _refuse(value, what, "it is not a number", _AGES)
     if seconds < 0:
-        _refuse(value, what, "nothing is that young", _AGES)
+        _refuse(value, what, "it is less than nothing", _AGES)
     return seconds
 
 

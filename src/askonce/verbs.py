@@ -51,6 +51,7 @@ class _Verbs:
             stale=figures.stale,
             errors=figures.errors,
             stored=figures.stored,
+            refreshed=figures.refreshed,
         )
 
     def uncached(self, /, *args: Any, **kwargs: Any) -> Any:

@@ -51,7 +51,7 @@ def test_tags_are_taken_once_and_in_order():
     assert checked_tags(iter(["b", "a", "b"])) == ("b", "a")
 
 
-@pytest.mark.parametrize("tags", ["tag", b"tag", [1], [None]])
+@pytest.mark.parametrize("tags", ["tag", b"tag", [1], [None], [["a"]]])
 def test_tags_that_are_no_list_of_texts_are_refused(tags):
-    with pytest.raises(TypeError, match="write \\[tag\\]|convert it with str"):
+    with pytest.raises(TypeError, match="write \\[tag\\]|one by one, other things through str"):
         checked_tags(tags)

@@ -515,6 +515,10 @@ def test_by_hand_there_is_no_value_where_an_exception_is_kept(failing, cache):
         assert outcomes(ask, 2)[1].args == ()
         assert cache.sync.get(key, "none") == "none"
         assert cache.sync.get_many([key]) == {}
-        assert (cache.sync.exists(key), cache.sync.get_ttl(key), cache.sync.touch(key)) == (False, None, False)
+        assert (cache.sync.exists(key), cache.sync.get_ttl(key), cache.sync.touch(key)) == (
+            False,
+            None,
+            False,
+        )
     assert cache.sync.get_or_set(key, lambda: "made") == "made"
     assert ask(1) == "made"

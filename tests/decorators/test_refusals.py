@@ -80,7 +80,6 @@ class Awaited:
         ({"tags": coroutine_function}, r"tags= is a coroutine function.*plain"),
         ({"tags": Awaited()}, r"tags= is a coroutine function.*plain"),
         ({"tags": async_generator_function}, r"tags= is an async generator function.*plain"),
-        ({"stale": 0}, r"stale=0.*above 0"),
         ({"stale": -1}, r"stale=-1"),
         ({"stale_if_error": math.nan}, r"stale_if_error=nan"),
         ({"stale_if_error": True}, r"stale_if_error=True"),
@@ -89,11 +88,13 @@ class Awaited:
         ({"refresh_ahead": True, "ttl": FOREVER}, r"refresh_ahead has no effect with ttl=FOREVER"),
         ({"jitter": 0.1, "ttl": FOREVER}, r"jitter has no effect with ttl=FOREVER"),
         ({"retry_after": 5}, r"retry_after has no effect.*stale, stale_if_error or refresh_ahead"),
-        ({"retry_after": 0, "stale": 5}, r"retry_after=0"),
+        ({"retry_after": -1, "stale": 5}, r"retry_after=-1"),
+        ({"timeout": 0, "stale_if_error": 5}, r"timeout=0 would let nobody wait; use stale"),
         ({"retry_after": FOREVER, "stale": 5}, r"retry_after=FOREVER would never end"),
         ({"refresh_ahead": -1}, r"refresh_ahead=-1 is no weight"),
         ({"refresh_ahead": "yes"}, r"refresh_ahead='yes' is no weight"),
-        ({"jitter": 0}, r"jitter=0 is no share"),
+        ({"jitter": -0.1}, r"jitter=-0.1 is no share"),
+        ({"isolate": "no"}, r"isolate='no' is neither True nor False"),
         ({"jitter": 2}, r"jitter=2 is no share.*0\.1"),
         ({"jitter": True}, r"jitter=True is no share"),
         ({"timeout": 5}, r"timeout has nothing to serve.*stale_if_error"),
@@ -144,7 +145,15 @@ def test_an_unknown_option_is_refused_with_the_nearest_one(given):
         cached(*arguments, ttls=5)
     with pytest.raises(TypeError, match=r"ai_cached\(\) has no option 'modell'; did you mean 'model'\?"):
         ai_cached(*arguments, modell="x")
-    for wrong, right in (("tag", "tags"), ("error", "errors"), ("stale_on_error", "stale_if_error")):
+    for wrong, right in (
+        ("tag", "tags"),
+        ("error", "errors"),
+        ("stale_on_error", "stale_if_error"),
+        ("stale_while_revalidate", "stale"),  # other caches call it so
+        ("grace", "stale_if_error"),
+        ("expire", "ttl"),
+        ("key_builder", "key"),
+    ):
         with pytest.raises(TypeError, match=rf"no option '{wrong}'; did you mean '{right}'\?"):
             cached(*arguments, **{wrong: 5})
     with pytest.raises(TypeError, match="no option 'zzz'; Its options are operation, name, ttl"):

@@ -462,7 +462,6 @@ def raising(a, b):
 
 RULES = {
     "raises": raising,
-    "a bare text": wrong("users"),
     "bytes": wrong(b"users"),
     "nothing": wrong(None),
     "a number": wrong(5),
@@ -484,7 +483,7 @@ def test_a_rule_that_fails_costs_the_entry_and_not_the_answer(form, cache, caplo
     assert [type(ask(Session())[0]) for _ in range(2)] == [Session, Session]
     assert ask.peek(1) is MISS
     assert ask.figures() == (0, 2, 0, 0, 2, 0)
-    assert [(line.event, line.levelname) for line in caplog.records] == [("store_rule_failed", "WARNING")] * 2
+    assert [(line.event, line.levelname) for line in caplog.records] == [("tags_rule_failed", "WARNING")] * 2
 
 
 def test_the_log_says_which_function_and_no_argument(form, cache, caplog):
@@ -637,3 +636,10 @@ def test_threads_see_an_invalidation_at_once(cache):
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     assert seen == [2] * 4
+
+
+def test_a_rule_may_answer_one_tag(form, cache):
+    ask = form.cached(lambda a, b=2: [a, b], cache=cache, tags=lambda a, b: f"user:{a}")
+    assert [ask(1), ask(1)] == [[1, 2]] * 2
+    cache.sync.invalidate_tags("user:1")
+    assert ask.peek(1) is MISS

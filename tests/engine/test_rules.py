@@ -7,6 +7,7 @@ import pytest
 
 from askonce import FOREVER, ConfigurationError, InMemoryCache
 from askonce.engine.figures import Figures
+from askonce.engine.notes import Notes
 from askonce.engine.options import Options
 from askonce.engine.rules import Rules
 from askonce.signature import signature_of
@@ -21,7 +22,14 @@ def rules():
 
     def rules(**options):
         figures = Figures(lambda: 0)
-        made = Rules(Options(**options), signature_of(ask), label="ask", name="shop.ask", figures=figures)
+        made = Rules(
+            Options(**options),
+            signature_of(ask),
+            label="ask",
+            name="shop.ask",
+            figures=figures,
+            notes=Notes("shop.ask"),
+        )
         made.figures = figures
         return made
 
@@ -160,12 +168,12 @@ def test_the_operation_is_a_tag_and_the_name_where_there_is_none(rules):
     assert rules(operation="").tags == rules().tags == OWN
 
 
-@pytest.mark.parametrize("tags", [lambda user, page: 1 / 0, lambda user, page: "users", ["{user.id}"]])
+@pytest.mark.parametrize("tags", [lambda user, page: 1 / 0, lambda user, page: None, ["{user.id}"]])
 def test_a_rule_for_tags_that_fails_is_counted_and_answers_none(rules, tags, caplog):
     made = rules(tags=tags)
     assert made.tags_of(("a secret", 2)) is None
     assert made.figures.errors == 1
-    assert [line.event for line in caplog.records] == ["store_rule_failed"]
+    assert [line.event for line in caplog.records] == ["tags_rule_failed"]
     assert "secret" not in caplog.text
 
 

@@ -35,9 +35,9 @@ def log(caplog):
 
 
 @pytest.mark.parametrize(("kind", "row"), list(walks()))
-def test_options_do_together_what_the_table_says(kind, row, monkeypatch, log):
+def test_options_do_together_what_the_table_says(kind, row, log):
     """What each caller gets, whether the function runs before or behind it, what is counted and logged."""
-    walk(kind, row, Chance(monkeypatch), log)
+    walk(kind, row, Chance(), log)
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: "+".join(refusal.about))

@@ -210,14 +210,32 @@ def test_what_outlives_its_ttl_or_ends_early_has_windows(option, value):
 # --- what is refused
 
 
-@pytest.mark.parametrize(
-    "value", [0, -1, -0.5, math.nan, True, "0s", "soon", timedelta(0), timedelta(-1), [], ""]
-)
+@pytest.mark.parametrize("value", [-1, -0.5, math.nan, True, "soon", timedelta(-1), [], ""])
 @pytest.mark.parametrize("name", TIMES)
 def test_a_time_that_is_none_is_refused(name, value):
-    """Also 0: who wants no window leaves it out."""
-    with pytest.raises(ConfigurationError, match=f"^{name}=.*give seconds above 0"):
+    with pytest.raises(ConfigurationError, match=f"^{name}=.*give seconds from 0 on"):
         policy(**{"stale_if_error": 1} | {name: value})
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, "0s", timedelta(0)])
+@pytest.mark.parametrize("name", ["stale", "stale_if_error"])
+def test_a_window_of_zero_is_none(name, zero):
+    """Settings say 0 for what is off."""
+    assert policy(**{name: zero}) == policy()
+
+
+def test_a_weight_or_a_share_of_zero_is_off():
+    assert policy(refresh_ahead=0, jitter=0) == policy(refresh_ahead=False, jitter=None)
+
+
+def test_after_no_rest_the_next_call_tries():
+    assert policy(stale=1, retry_after=0).retry_after == 0
+
+
+@pytest.mark.parametrize("zero", [0, "0s"])
+def test_a_timeout_of_zero_is_refused(zero):
+    with pytest.raises(ConfigurationError, match="^timeout=.*would let nobody wait; use stale"):
+        policy(stale_if_error=1, timeout=zero)
 
 
 @pytest.mark.parametrize("name", ["retry_after", "timeout"])
@@ -226,15 +244,15 @@ def test_a_rest_or_a_timeout_without_end_is_refused(name):
         policy(stale_if_error=1, **{name: FOREVER})
 
 
-@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, "1", None, [1]])
+@pytest.mark.parametrize("value", [-1, math.nan, math.inf, "1", None, [1]])
 def test_a_weight_that_is_none_is_refused(value):
-    with pytest.raises(ConfigurationError, match=r"^refresh_ahead=.*give True, or a number above 0"):
+    with pytest.raises(ConfigurationError, match=r"^refresh_ahead=.*give True, or a number from 0 on"):
         policy(refresh_ahead=value)
 
 
-@pytest.mark.parametrize("value", [0, -0.1, 1.01, math.nan, math.inf, True, "10%", [0.1]])
+@pytest.mark.parametrize("value", [-0.1, 1.01, math.nan, math.inf, True, "10%", [0.1]])
 def test_a_share_that_is_none_is_refused(value):
-    with pytest.raises(ConfigurationError, match=r"^jitter=.*give a number above 0 and up to 1"):
+    with pytest.raises(ConfigurationError, match=r"^jitter=.*give a number from 0 to 1"):
         policy(jitter=value)
 
 

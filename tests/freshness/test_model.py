@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 
 import pytest
@@ -15,7 +16,7 @@ from reference_model import Caller, Outcome, Policy, Reference, Stop, World
 import askonce
 from askonce import MISS, InMemoryCache, cached, current_call
 from askonce.engine import call as engine_call
-from askonce.engine import drivers
+from askonce.engine import drivers, notes
 from askonce.freshness import verdict
 from askonce.testing import ManualClock
 
@@ -117,7 +118,8 @@ class Histories(RuleBasedStateMachine):
         )
         self.handler = logging.Handler()
         self.handler.emit = lambda record: self.failed_refreshes.append(record.event)
-        self.handler.addFilter(lambda record: record.event != "store_rule_failed")
+        self.handler.addFilter(lambda record: record.event == "refresh_failed")
+        self.patches.setattr(notes, "BURST", math.inf)
         logging.getLogger("askonce").addHandler(self.handler)
         self.patches.setattr(logging.getLogger("askonce"), "propagate", False)
 

@@ -7,6 +7,7 @@ another process, does not.
 """
 
 import asyncio
+import random
 import threading
 import time
 import weakref
@@ -18,6 +19,7 @@ from askonce.backends.engine import EngineStore, Fence, Found, HitSource, Names,
 from askonce.backends.fences import Fences
 from askonce.backends.interface import CacheInterface
 from askonce.flight import Flights
+from askonce.freshness import Draw
 from askonce.ttl import parse_ttl
 
 
@@ -43,6 +45,7 @@ class PlainStore:
 
     def __init__(self, cache: CacheInterface) -> None:
         self.clock: Clock = time.monotonic
+        self.draw: Draw = random.random
         self.default_ttl: float = parse_ttl(getattr(cache, "default_ttl", 3600.0), "default_ttl of the cache")
         self.enabled = True
         self.keeps_windows = False

@@ -58,7 +58,13 @@ def _seconds(ttl: Ttl) -> float:
 
 
 def operation_tag(operation: str) -> str:
-    """The tag that all answers of an operation bear."""
+    """The tag that all answers of an operation bear.
+
+    Raises:
+        TypeError: it is no name of an operation.
+    """
+    if not isinstance(operation, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"an operation is named by text, not {type(operation).__name__}")
     return f"askonce.operation:{operation}"
 
 
@@ -70,8 +76,10 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """
     if isinstance(tags, str | bytes):
         raise TypeError(f"tags is a list of texts, not one {type(tags).__name__}; write [tag]")
-    unique = tuple(dict.fromkeys(tags))
-    for tag in unique:
+    given = tuple(tags)
+    for tag in given:
         if not isinstance(tag, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"a tag is text, not {type(tag).__name__}; convert it with str()")
-    return unique
+            raise TypeError(
+                f"a tag is text, not {type(tag).__name__}; give texts one by one, other things through str()"
+            )
+    return tuple(dict.fromkeys(given))

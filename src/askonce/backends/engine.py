@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from askonce._types import Clock, Entry, Windows
 from askonce.exceptions import ConfigurationError
 from askonce.flight import Flights
+from askonce.freshness import Draw
 
 
 @dataclass(slots=True, eq=False)
@@ -118,6 +119,8 @@ class EngineStore(Protocol):
     """The memory side of a backend, as the engine sees it. No method awaits, blocks for I/O or raises."""
 
     clock: Clock
+    draw: Draw
+    """Chance, for ``jitter`` and early refreshes."""
     default_ttl: float
     enabled: bool
     """``False``: nothing is stored and decorated functions pass straight through."""

@@ -1,6 +1,7 @@
 """The memory cache as the engine uses it: entries, their fences, and why they leave."""
 
 import math
+import random
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -17,7 +18,7 @@ from askonce.backends.held import QUIET, CopiedHeld, Held
 from askonce.backends.sizing import deep_size
 from askonce.backends.tags import TagLedger
 from askonce.flight import Flights
-from askonce.freshness import Verdict, carefree_until, verdict
+from askonce.freshness import Draw, Verdict, carefree_until, verdict
 
 _EVENTS: Final = ("sets", "deletes", "evictions", "expirations", "invalidations", "too_large")
 _SWEPT: Final = 64
@@ -54,6 +55,7 @@ class MemoryStore:
         max_bytes: int | None,
     ) -> None:
         self.clock = clock
+        self.draw: Draw = random.random
         self.default_ttl = default_ttl
         self.operation_ttls = operation_ttls
         self.flights: Final = Flights(self)

@@ -13,6 +13,7 @@ from askonce.engine.call import Call
 from askonce.engine.drivers import drive, drive_blocking
 from askonce.engine.figures import Figures
 from askonce.engine.flow import serve
+from askonce.engine.notes import Notes
 from askonce.engine.oneshot import reusable
 from askonce.freshness import Freshness
 from askonce.signature import Arguments
@@ -28,6 +29,7 @@ class Factory:
     name = "get_or_set"
     operation = None
     freshness = Freshness()
+    notes = Notes("get_or_set")
 
     def __init__(self, make: Callable[[], Any], ttl: float, *, awaits: bool) -> None:
         self._make = make

@@ -8,6 +8,7 @@ from askonce._types import Entry, Failure, born_at, is_failure, life_of
 from askonce.backends.engine import EngineStore, Fence
 from askonce.engine.figures import Figures
 from askonce.engine.modes import Demand
+from askonce.engine.notes import Notes
 from askonce.engine.record import CurrentCall
 from askonce.flight import own_copy
 from askonce.freshness import Freshness, Verdict, verdict
@@ -18,10 +19,11 @@ class Source(Protocol):
     """What a call asks: a decorated function, or a factory that is given by hand."""
 
     figures: Figures
+    notes: Notes
 
     @property
     def name(self) -> str:
-        """What logs call it."""
+        """What messages call it."""
         ...
 
     @property
@@ -93,7 +95,7 @@ class Call:
     """What the function says of its answer, from when it runs."""
 
     def keys(self) -> tuple[str, ...]:
-        """Its key, also where it was not made since nothing is looked up; those of its items with ``each``."""
+        """Its key, or those of its items, also where none was made since nothing is looked up."""
         return (self.key,) if self.key else self.function.keys_of(self.arguments)
 
     @property
@@ -121,7 +123,7 @@ class Call:
             return (Verdict.SERVE, entry) if self.accepts(entry) else (Verdict.NOTHING, None)
         entry = self._windowed()
         life = None if entry is None else life_of(entry)
-        what = Verdict.NOTHING if life is None else verdict(life, self.now)
+        what = Verdict.NOTHING if life is None else verdict(life, self.now, self.store.draw)
         return what, None if what is Verdict.NOTHING else entry
 
     def fallback(self) -> Entry | None:

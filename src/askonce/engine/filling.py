@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Generator
 from typing import Any
 
-from askonce._logging import get_logger
 from askonce._types import Entry, Failure, Windows, is_failure, life_of
 from askonce.backends.engine import EngineStore, Fence, Found
 from askonce.engine.call import Call
@@ -53,8 +52,8 @@ def is_left(flight: Flight) -> bool:
 def failed(call: Call, fence: Fence, error: BaseException, *, behind: bool) -> Generator[Step, Any, Landing]:
     """What a flight brings whose function raised."""
     if behind and not isinstance(error, GeneratorExit):  # that is the end of an abandoned loop's task
-        get_logger().warning("refresh_failed", function=call.function.name, error=type(error).__name__)
-    yield from note_failure(call, fence, error)
+        call.function.notes.warn("refresh_failed", error)
+    yield from note_failure(call, fence, error, behind=behind)
     alone = not isinstance(error, (Exception, asyncio.CancelledError))
     return Landing(error=error, traceback=error.__traceback__, retry=alone)
 
@@ -99,9 +98,8 @@ def keep(
         return landing, False
     tags = _all_tags(fence, record)
     policy = call.function.freshness
-    return landing, (
-        yield from _store(call, fence, kept, policy.lifetime(ttl), tags, copy, policy.windows(cost))
-    )
+    life = policy.lifetime(ttl, call.store.draw)
+    return landing, (yield from _store(call, fence, kept, life, tags, copy, policy.windows(cost)))
 
 
 def _all_tags(fence: Fence, record: CurrentCall | None) -> tuple[str, ...]:
@@ -126,7 +124,9 @@ def _store(
     return True
 
 
-def note_failure(call: Call, fence: Fence, error: BaseException) -> Generator[Step, Any, None]:
+def note_failure(
+    call: Call, fence: Fence, error: BaseException, *, behind: bool = False
+) -> Generator[Step, Any, None]:
     """Let an entry that still serves rest, or store the exception if the function's options say so."""
     if not isinstance(error, Exception):
         return
@@ -134,15 +134,18 @@ def note_failure(call: Call, fence: Fence, error: BaseException) -> Generator[St
     entry = call.store.held(call.key)
     if entry is not None and _serves(entry, call.now):
         call.store.rest(entry, call.now + policy.retry_after)
+        if not behind:
+            call.function.notes.warn("call_failed", error)
         return
     ttl = policy.error_ttl(error)
     if ttl is None or call.untagged or (call.record is not None and call.record.skips):
         return
     kept = bare(error)
     if kept is None:
-        get_logger().warning("error_not_kept", function=call.function.name, error=type(error).__name__)
+        call.function.notes.warn("error_not_kept", error)
         return
-    yield from _store(call, fence, Failure(kept), policy.lifetime(ttl), _all_tags(fence, call.record))
+    life = policy.lifetime(ttl, call.store.draw)
+    yield from _store(call, fence, Failure(kept), life, _all_tags(fence, call.record))
 
 
 def _serves(entry: Entry, now: float) -> bool:

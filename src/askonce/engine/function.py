@@ -20,6 +20,7 @@ from askonce.engine.hitpath import HitPath, Plan, admissible, build
 from askonce.engine.keying import KeyMaker
 from askonce.engine.modes import Demand
 from askonce.engine.naming import Identity
+from askonce.engine.notes import Notes
 from askonce.engine.oneshot import reusable
 from askonce.engine.options import Options, check_for_generator
 from askonce.engine.recording import MAX_BYTES, MAX_ITEMS, Log, Runner
@@ -83,7 +84,10 @@ class Function:
         )
         self.path: HitPath = self._build_path(instance, drive[self.kind], method=method, clock=clock)
         self.figures = Figures(self.path.hits)
-        self.rules = Rules(options, self.signature, label=self.label, name=name, figures=self.figures)
+        self.notes = Notes(name)
+        self.rules = Rules(
+            options, self.signature, label=self.label, name=name, figures=self.figures, notes=self.notes
+        )
         self.tags = self.rules.tags
         self.operation = options.operation
         self.freshness = options.freshness

@@ -56,6 +56,8 @@ class Options:
             raise ConfigurationError(
                 f"store_if={self.store_if!r} is no predicate; give a callable of the result"
             )
+        if not isinstance(self.isolate, bool):
+            raise ConfigurationError(f"isolate={self.isolate!r} is neither True nor False")
         _check_text(self.operation, "operation")
         check_text_or_number(self.version, "version")
         _check_text(self.each, "each")

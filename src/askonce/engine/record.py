@@ -9,7 +9,6 @@ from askonce._types import Ttl
 from askonce.backends.checks import checked_tags
 from askonce.ttl import parse_ttl, says_no_store
 
-
 Keys: TypeAlias = tuple[str, ...]
 
 

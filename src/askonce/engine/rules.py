@@ -6,11 +6,11 @@ Rules that are the user's code may fail. That costs the entry, never the answer.
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, cast
 
-from askonce._logging import get_logger
 from askonce._types import Ttl
 from askonce.backends.checks import checked_tags, operation_tag
 from askonce.backends.engine import EngineStore
 from askonce.engine.figures import Figures
+from askonce.engine.notes import Notes
 from askonce.engine.options import Options
 from askonce.exceptions import ConfigurationError
 from askonce.keys import Template
@@ -25,21 +25,22 @@ class Rules:
         options: where they stand.
         signature: of the function.
         label: the function's name for messages.
-        name: its identity, for the log.
+        name: its identity.
         figures: where failures are counted.
+        notes: its log.
 
     Raises:
         ConfigurationError: a rule does not fit the function.
     """
 
     def __init__(
-        self, options: Options, signature: Signature, *, label: str, name: str, figures: Figures
+        self, options: Options, signature: Signature, *, label: str, name: str, figures: Figures, notes: Notes
     ) -> None:
         self._options = options
         self._signature = signature
         self._label = label
-        self._name = name
         self._figures = figures
+        self._notes = notes
         self.tags = (f"askonce.function:{name}", operation_tag(options.operation or name))
         self._tags = _tag_rule(options.tags, signature, label)
         self._ttl = _ttl_rule(options.ttl, label)
@@ -49,9 +50,10 @@ class Rules:
         if self._tags is None:
             return self.tags
         try:
-            return (*self.tags, *checked_tags(self._tags(arguments)))
+            tags = self._tags(arguments)
+            return (*self.tags, *checked_tags([tags] if isinstance(tags, str) else tags))
         except Exception as error:  # noqa: BLE001  the rules are the user's code
-            self._note(error)
+            self._note("tags_rule_failed", error)
             return None
 
     def ttl_of(self, answer: Any, store: EngineStore, said: float | None = None) -> float | None:
@@ -67,7 +69,7 @@ class Rules:
                 return None
             return self._seconds(answer, store) if said is None else said
         except Exception as error:  # noqa: BLE001  the rules are the user's code
-            self._note(error)
+            self._note("store_rule_failed", error)
             return None
 
     def _seconds(self, answer: Any, store: EngineStore) -> float | None:
@@ -91,9 +93,9 @@ class Rules:
                 return table[operation]
         return store.default_ttl
 
-    def _note(self, error: Exception) -> None:
+    def _note(self, event: str, error: Exception) -> None:
         self._figures.errors += 1
-        get_logger().warning("store_rule_failed", function=self._name, error=type(error).__name__)
+        self._notes.warn(event, error)
 
 
 def _ttl_rule(

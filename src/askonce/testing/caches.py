@@ -22,6 +22,9 @@ def fresh_cache(cache: C) -> contextlib.AbstractContextManager[C]: ...
 def fresh_cache(cache: Any = None) -> contextlib.AbstractContextManager[Any]:
     """One cache for all decorated functions of the process, whatever cache they name, inside the block.
 
+    Left to itself it also takes chance out of the test: no jitter, and no early refresh unless it is certain;
+    set its ``draw`` to a function of your own for others (0.0 up to 1.0, where refreshes are earliest).
+
     In all threads and tasks; also ``get_default_cache()`` and caches by name answer it. Blocks may be nested.
     Afterwards all is as before. Code inside ``use_cache(...)`` of another cache uses that one.
 
@@ -37,7 +40,14 @@ def fresh_cache(cache: Any = None) -> contextlib.AbstractContextManager[Any]:
     Raises:
         ConfigurationError: what was given is no cache.
     """
-    return _over_all(InMemoryCache(max_size=ROOM, clock=ManualClock()) if cache is None else cache)
+    if cache is None:
+        cache = InMemoryCache(max_size=ROOM, clock=ManualClock())
+        cache.draw = _no_chance
+    return _over_all(cache)
+
+
+def _no_chance() -> float:
+    return 0.0
 
 
 @contextlib.contextmanager
