@@ -15,12 +15,13 @@ import pytest
 from askonce import ConfigurationError, InMemoryCache, cached, register_cache
 from askonce.engine import hitpath, modes
 from askonce.engine.modes import (
+    behind,
     bypass,
+    carried,
     chosen_cache,
     demand,
     fresh,
     only_if_cached,
-    outside,
     refreshing,
     use_cache,
 )
@@ -316,16 +317,143 @@ def test_an_async_generator_ends_its_block_where_it_is_closed():
     assert asyncio.run(main()) == (("bypass", None, None), (None, None, None))
 
 
-def test_what_runs_behind_is_outside_and_its_caller_is_not():
-    async def behind():
-        outside()
+# --- what outlasts the block
+
+
+async def work(carry, begin):
+    """The work of a flight: it may begin after the block of its leader, and spans awaits and tasks."""
+    await begin.wait()
+    with carry:
+        await asyncio.sleep(0)
+        return asked(), await asyncio.create_task(answer_in_task())
+
+
+async def answer_in_task():
+    return asked()
+
+
+async def outlasting(carry, *contexts):
+    """What a task is asked that was set off inside and begins after the block."""
+    begin = asyncio.Event()
+    with contextlib.ExitStack() as stack:
+        for context in contexts:
+            stack.enter_context(context)
+        task = asyncio.create_task(work(carry(), begin))
+    begin.set()
+    return await task
+
+
+@pytest.mark.parametrize(("context", "wanted"), ALL[:1] + ALL[2:], ids=["bypass", "only", "fresh", "use"])
+def test_a_flight_goes_on_as_its_leader_was_asked(context, wanted):
+    assert asyncio.run(outlasting(carried, context())) == (wanted, wanted)
+
+
+def test_a_flight_is_asked_what_the_innermost_of_each_kind_asked():
+    contexts = bypass(), fresh(1), use_cache(TWO), only_if_cached(), fresh(5), use_cache(ONE)
+    assert asyncio.run(outlasting(carried, *contexts)) == (("only_if_cached", 5, ONE),) * 2
+
+
+def test_what_runs_behind_keeps_the_cache_and_nothing_else():
+    """Another cache may be another tenant's; how the caller wants its answer is no matter of a refresh."""
+    contexts = only_if_cached(), use_cache(TWO), fresh(5), use_cache(ONE)
+    assert asyncio.run(outlasting(behind, *contexts)) == ((None, None, ONE),) * 2
+
+
+@pytest.mark.parametrize("carry", [carried, behind])
+def test_work_that_begins_inside_the_block_keeps_what_it_was_set_off_with(carry):
+    """Also where it is another thread's, and while another block is open around it."""
+    seen = []
+
+    def thread(carry):
+        with carry:
+            seen.append(asked()[2])
+
+    with use_cache(ONE):
+        carry, context = carry(), contextvars.copy_context()
+        with use_cache(TWO):
+            inner = threading.Thread(target=context.run, args=(thread, carry))
+            inner.start()
+            inner.join()
+            assert chosen_cache() is TWO
+        assert chosen_cache() is ONE
+    assert seen == [ONE]
+
+
+def test_what_runs_behind_is_not_asked_what_its_callers_open_block_asks():
+    async def refresh(carry):
+        with carry:
+            return asked()
+
+    async def main():
+        with refreshing(), fresh(5):
+            return await asyncio.create_task(refresh(behind())), asked()
+
+    assert asyncio.run(main()) == ((None, None, None), ("refreshing", 5, None))
+
+
+@pytest.mark.parametrize("carry", [carried, behind])
+def test_a_task_that_the_work_leaves_behind_is_asked_nothing(carry):
+    async def work(carry, end):
+        with carry:
+            return asyncio.create_task(later(end))
+
+    async def later(end):
+        await end.wait()
         return asked()
 
     async def main():
-        with refreshing(), fresh(5), use_cache(ONE):
-            return await asyncio.create_task(behind()), asked()
+        end = asyncio.Event()
+        with bypass(), use_cache(ONE):
+            task = asyncio.create_task(work(carry(), end))
+        left = await task
+        end.set()
+        return await left
 
-    assert asyncio.run(main()) == ((None, None, None), ("refreshing", 5, ONE))
+    assert asyncio.run(main()) == (None, None, None)
+
+
+@pytest.mark.parametrize("carry", [carried, behind])
+def test_nothing_is_carried_where_nothing_is_open(carry):
+    """One object for all, also while a block is open elsewhere, or one of this context has ended."""
+    nothing = carry()
+    elsewhere, context = contextvars.copy_context(), bypass()
+    elsewhere.run(context.__enter__)
+    assert carry() is nothing
+    elsewhere.run(context.__exit__)
+    with bypass():
+        assert carry() is not nothing
+    assert carry() is nothing
+    with nothing, nothing:
+        assert asked() == (None, None, None)
+
+
+def test_what_is_carried_leaves_no_trace_if_the_work_never_begins():
+    cache = InMemoryCache()
+    alive = weakref.ref(cache)
+    with use_cache(cache), refreshing():
+        carried(), behind()
+    del cache
+    gc.collect()
+    assert alive() is None
+
+
+def test_a_flight_of_refreshing_shares_its_keys_with_the_block():
+    """What the block has computed is not computed again, and the other way round, also after its end."""
+
+    def first(key):
+        return demand().first(ONE, key)
+
+    def inside(carry):
+        with carry:
+            return first("a"), first("b"), asked()[0]
+
+    with refreshing():
+        assert first("a")
+        context, carry = contextvars.copy_context(), carried()
+        late, later = contextvars.copy_context(), carried()
+        assert context.run(inside, carry) == (False, True, "refreshing")
+        assert not first("b")
+    assert late.run(inside, later) == (False, False, "refreshing")
 
 
 # --- once per key

@@ -10,6 +10,7 @@ once a program has entered its first context, see ``follow``.
 
 import threading
 import weakref
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -81,7 +82,7 @@ class Frame:
         self.open = False
         open_frames.discard(self)
         with switching:
-            self._seen.clear()
+            self._seen = set()  # what was carried on from here goes by the old one, see ``carried``
         if _frames.get():
             _frames.set(_open_here())
 
@@ -186,15 +187,22 @@ def demand() -> Demand | None:
     """What the contexts around this call ask of it, or ``None`` where they ask nothing."""
     if not open_frames:
         return None
-    way: Way | None = None
-    max_age: float | None = None
+    decides, max_age, _ = _asked_here()
+    if decides is None and max_age is None:
+        return None
+    return Demand(None if decides is None else decides.way, max_age, decides)
+
+
+def _asked_here() -> tuple[Frame | None, float | None, CacheInterface | str | None]:
+    """Who decides about the way, the age, and the cache."""
     decides: Frame | None = None
+    max_age: float | None = None
+    cache: CacheInterface | str | None = None
     for frame in _open_here():  # the innermost of a kind has the last word
-        if frame.way is not None:
-            way, decides = frame.way, frame
-        if frame.max_age is not None:
-            max_age = frame.max_age
-    return None if way is None and max_age is None else Demand(way, max_age, decides)
+        decides = decides if frame.way is None else frame
+        max_age = max_age if frame.max_age is None else frame.max_age
+        cache = cache if frame.cache is None else frame.cache
+    return decides, max_age, cache
 
 
 def chosen_cache() -> CacheInterface | None:
@@ -206,6 +214,56 @@ def chosen_cache() -> CacheInterface | None:
         if isinstance(cache, CacheInterface):
             return cache
     return None
+
+
+class Carried:
+    """What the contexts around a caller ask, kept for work that may outlast their blocks.
+
+    Entered once, where the work begins, in a task or a thread of its own.
+    """
+
+    __slots__ = ("_frame",)
+
+    def __init__(self, frame: Frame | None) -> None:
+        self._frame = frame
+
+    def __enter__(self) -> None:
+        _frames.set(())
+        if self._frame is not None:
+            self._frame.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        # The caller's frames are not put back: a task of a loop that is gone ends wherever it is collected.
+        if self._frame is not None:
+            self._frame.__exit__()
+
+
+_NOTHING: Final = nullcontext()
+
+
+def carried() -> AbstractContextManager[None]:
+    """What holds here and now, to go on holding in a block elsewhere: for the work of a flight.
+
+    The caller may leave its own block before the work has ended, or even begun.
+    """
+    if not open_frames or not _open_here():
+        return _NOTHING
+    decides, max_age, cache = _asked_here()
+    frame = Frame("carried", max_age=max_age, cache=cache)
+    if decides is not None:
+        frame.way, frame._seen = decides.way, decides._seen
+    return Carried(frame)
+
+
+def behind() -> AbstractContextManager[None]:
+    """The cache that is chosen here and now, and nothing else, for what runs behind in a block elsewhere.
+
+    How the caller wants its answer does not matter to a refresh; another cache may be another tenant's.
+    """
+    if not open_frames or not _open_here():
+        return _NOTHING
+    _, _, cache = _asked_here()
+    return Carried(None if cache is None else Frame("behind", cache=cache))
 
 
 def outside() -> None:
