@@ -3,7 +3,7 @@
 import math
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 
 class Key(str):
@@ -77,10 +77,14 @@ class Explanation:
         parts: for each parameter that takes part, what it adds: its class, size and digest, never its value.
         tier: what holds the answer (``"memory"``), ``None`` for a miss.
         age: seconds since the answer was stored.
-        remaining: seconds that it may still be served; ``FOREVER`` where it does not expire.
+        remaining: seconds up to the end of its time while it is fresh, then up to the end of its windows;
+            ``FOREVER`` where it does not expire.
         tags: names that invalidate it.
         reason: why it would miss, ``None`` for a hit.
-        state: ``"fresh"``, or ``"stale"`` where it would be served past its time; ``None`` for a miss.
+        state: ``"fresh"``; ``"stale"`` where it would be served past its time; ``"failed"`` where an
+            exception is kept, which the call would raise; ``None`` for a miss.
+        retry: seconds up to the next try to replace it, since the last one failed; ``None`` where none did.
+        error: the class of the exception that is kept.
     """
 
     key: str
@@ -91,32 +95,46 @@ class Explanation:
     tags: tuple[str, ...]
     reason: str | None
     state: str | None = None
+    retry: float | None = None
+    error: str | None = None
 
     @property
     def hit(self) -> bool:
-        """Whether the call would be served without running the function."""
+        """Whether the call would be served, or raise what is kept, without running the function."""
         return self.reason is None
 
     def __str__(self) -> str:
-        past = "stale " if self.state == "stale" else ""
-        head = f"{past}hit in {self.tier}" if self.hit else f"miss: {self.reason}"
-        lines = [head, f"  key        {self.key}"]
+        lines = [self._head(), f"  key        {self.key}"]
         lines += [f"  {name:<10} {part}" for name, part in self.parts.items()]
         if self.hit:
-            lines.append(f"  age        {_seconds(self.age)}, to live {_seconds(self.remaining)}")
-            lines += [f"  tags       {', '.join(self.tags)}"] if self.tags else []
+            age = "unknown" if self.age is None else span(self.age)
+            lines.append(f"  age        {age}{'' if self.state == 'failed' else f', good {self._end()}'}")
+        if self.hit and self.tags:
+            lines.append(f"  tags       {', '.join(self.tags)}")
+        if self.retry is not None:
+            lines.append(f"  failed     next try in {span(self.retry)}")
         return "\n".join(lines)
 
+    def _head(self) -> str:
+        if not self.hit:
+            return f"miss: {self.reason}"
+        if self.state == "failed":
+            return f"raises {self.error or 'an exception'} from {self.tier}, {self._end()}"
+        return f"{'stale ' if self.state == 'stale' else ''}hit in {self.tier}"
 
-_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
+    def _end(self) -> str:
+        """For how long it is good yet."""
+        if self.remaining is None:
+            return "for nobody knows how long"
+        return "for ever" if self.remaining == math.inf else f"for another {span(self.remaining)}"
 
 
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return "unknown"
-    if value == math.inf:
-        return "for ever"
+_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
+
+
+def span(seconds: float) -> str:
+    """A span of time as people read it, in a unit of which it is at least one and a half."""
     for size, unit in _UNITS:
-        if value >= size:
-            return f"{value / size:.1f} {unit}"
-    return f"{value:.1f} s"
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"

@@ -82,11 +82,17 @@ class _Verbs:
             for name, (value, encoded) in keys.parts(arguments).items()
         }
         tags = tuple(tag for tag in sight.tags if tag not in self._function.tags)
-        unrecorded = self._function.figures.unrecorded
-        if sight.reason is not None and unrecorded:
-            reason = f"{sight.reason}; {unrecorded} runs of this generator were too long to be stored"
-            sight = sight._replace(reason=f"{reason} (more than {BOUNDS})")
-        return Explanation(keys.key(arguments), parts, *sight._replace(tags=tags))
+        reason = None if sight.reason is None else "; ".join((sight.reason, *self._unstored()))
+        return Explanation(keys.key(arguments), parts, *sight._replace(tags=tags, reason=reason))
+
+    def _unstored(self) -> Iterator[str]:
+        """Why answers of the function that came were not stored, so far."""
+        figures = self._function.figures
+        if figures.unrecorded:
+            runs = f"{figures.unrecorded} runs of this generator"
+            yield f"{runs} were too long to be stored (more than {BOUNDS})"
+        if figures.unruled:
+            yield f"answers of this function that were not stored since a rule failed: {figures.unruled}"
 
 
 def _described(value: Any) -> str:

@@ -8,6 +8,7 @@ import weakref
 import pytest
 
 from askonce import FOREVER, ConfigurationError, InMemoryCache
+from askonce.backends.engine import Sight
 from askonce.testing import ManualClock
 
 
@@ -221,7 +222,7 @@ class TestSight:
     def test_an_entry_with_its_age_remaining_life_and_tags(self, cache, clock):
         cache.sync.set("key", 1, ttl=10, tags=["a", "b"])
         clock.advance(4)
-        assert cache.sight("key") == ("memory", 4.0, 6.0, ("a", "b"), None, "fresh")
+        assert cache.sight("key") == Sight("memory", 4.0, 6.0, ("a", "b"), None, "fresh")
 
     @pytest.mark.parametrize("ttl", [10, FOREVER])
     def test_touch_changes_the_remaining_life_and_not_the_age(self, cache, clock, ttl):
@@ -234,7 +235,7 @@ class TestSight:
         assert cache.sight("key")[:3] == ("memory", 5.0, FOREVER)
 
     def test_never_stored(self, cache):
-        assert cache.sight("key") == (None, None, None, (), "never stored here", None)
+        assert cache.sight("key") == Sight(None, None, None, (), "never stored here")
 
     def test_deleted(self, cache, clock):
         cache.sync.set("key", 1)
@@ -246,7 +247,7 @@ class TestSight:
         cache.sync.set("key", 1)
         cache.sync.clear()
         clock.advance(200)
-        assert cache.sight("key").reason == "cleared 200 s ago"
+        assert cache.sight("key").reason == "cleared 3.3 min ago"
 
     def test_expired_whether_or_not_it_was_let_go_of(self, cache, clock):
         cache.sync.set("key", 1, ttl=10)

@@ -250,7 +250,7 @@ def test_explain_tells_of_a_hit(ask, clock):
     assert seen.key == ask.key(1)
     text = str(seen)
     assert text.startswith("hit in memory")
-    assert "30.0 s, to live 1.2 min" in text
+    assert "30.0 s, good for another 70.0 s" in text
 
 
 def test_explain_tells_what_each_argument_added_but_not_the_argument(ask):
@@ -313,6 +313,17 @@ def test_explain_tells_of_an_eviction(form, clock, body):
 def test_explain_tells_of_a_cache_that_is_off(form, cache, body):
     cache.enabled = False
     assert "disabled" in form.cached(body.plain(), cache=cache).explain(1).reason
+
+
+@pytest.mark.parametrize("rule", ["store_if", "ttl", "tags"])
+def test_explain_tells_of_rules_that_failed(form, cache, body, rule):
+    """Else a function that is never stored looks like one that was never called."""
+    ask = form.cached(body.plain(), cache=cache, **{rule: lambda *_, **__: 1 / 0})
+    assert ask.explain(1).reason == "never stored here"
+    ask(1), ask(2)
+    assert ask.explain(1).reason == (
+        "never stored here; answers of this function that were not stored since a rule failed: 2"
+    )
 
 
 def test_explaining_computes_and_counts_nothing(ask, body):

@@ -3,6 +3,8 @@
 from collections import OrderedDict
 from typing import Final
 
+from askonce.results import span
+
 REMEMBERED: Final = 1024
 
 
@@ -39,8 +41,3 @@ class DropRecord:
 def ago(seconds: float) -> str:
     """How long something is past, as people read it."""
     return f"{span(max(seconds, 0.0))} ago"
-
-
-def span(seconds: float) -> str:
-    """A span of time as people read it."""
-    return f"{seconds:.{1 if seconds < 100 else 0}f} s"

@@ -44,7 +44,8 @@ class Sight(NamedTuple):
     """What ``explain`` learns about a key without computing anything.
 
     ``reason`` says why there is nothing to serve, or is ``None`` where there is; ``state`` is ``"fresh"``,
-    or ``"stale"`` where the entry would be served past its time.
+    ``"stale"`` where the entry would be served past its time, or ``"failed"`` where it keeps an exception,
+    whose class is ``error``. ``retry``: seconds up to the next try to replace it, where the last one failed.
     """
 
     tier: str | None
@@ -53,6 +54,8 @@ class Sight(NamedTuple):
     tags: tuple[str, ...]
     reason: str | None
     state: str | None = None
+    retry: float | None = None
+    error: str | None = None
 
 
 class Names:

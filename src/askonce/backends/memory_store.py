@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from askonce._types import DEAD, Clock, Entry, Life, Meta, Windows, born_at, fresh_until, life_of
 from askonce.backends.checks import DIGESTED
-from askonce.backends.drops import REMEMBERED, DropRecord, ago, span
+from askonce.backends.drops import REMEMBERED, DropRecord, ago
 from askonce.backends.engine import Fence, HitSource, Names, RemoteTier, Sight
 from askonce.backends.eviction import Policy
 from askonce.backends.expiry import Calendar
@@ -19,6 +19,7 @@ from askonce.backends.sizing import deep_size
 from askonce.backends.tags import TagLedger
 from askonce.flight import Flights
 from askonce.freshness import Draw, Verdict, carefree_until, verdict
+from askonce.results import span
 
 _EVENTS: Final = ("sets", "deletes", "evictions", "expirations", "invalidations", "too_large")
 _SWEPT: Final = 64

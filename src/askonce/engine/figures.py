@@ -19,6 +19,7 @@ class Figures:
         stored: answers that were stored.
         refreshed: runs of the function behind its callers, which no call waited for.
         unrecorded: runs of a generator that were too long to be stored.
+        unruled: answers that were not stored since a rule of the user's failed.
     """
 
     def __init__(self, indexed_hits: Callable[[], float]) -> None:
@@ -31,6 +32,7 @@ class Figures:
         self.stored = 0
         self.refreshed = 0
         self.unrecorded = 0
+        self.unruled = 0
 
     def hits(self) -> int:
         """Calls that were served from the cache."""

@@ -95,6 +95,7 @@ class Rules:
 
     def _note(self, event: str, error: Exception) -> None:
         self._figures.errors += 1
+        self._figures.unruled += 1
         self._notes.warn(event, error)
 
 
