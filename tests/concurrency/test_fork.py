@@ -134,6 +134,50 @@ def test_a_child_forked_in_a_task_may_run_a_loop_of_its_own():
     ) == ["0", "parent"]
 
 
+def test_a_child_is_inside_the_contexts_of_whoever_forked_and_no_others():
+    """Forked in a block, while a thread that the child has not is in another one."""
+    assert run(
+        """
+        from contextvars import copy_context
+        from askonce import bypass, use_cache
+        from askonce.engine import modes
+
+        entered, go = threading.Event(), threading.Event()
+
+        @cached(cache=cache)
+        def f(x):
+            runs.append(x)
+            return len(runs)
+
+        def elsewhere():
+            with bypass():
+                contexts.append(copy_context())
+                entered.set()
+                go.wait()
+
+        def in_child():
+            assert modes.open_frames == {mine} and modes.chosen_cache() is tenant
+            assert [contexts[0].run(f, 1), contexts[0].run(f, 1), f(2), f(2)] == [1, 1, 2, 2]
+            mine.__exit__()
+            assert not modes.open_frames
+            assert [f(1), f(2), f(2)] == [1, 3, 3]
+
+        runs, contexts = [], []
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        entered.wait()
+        tenant = InMemoryCache()
+        mine = use_cache(tenant)
+        mine.__enter__()
+        code = forked(in_child)
+        open_here = len(modes.open_frames)
+        go.set()
+        thread.join()
+        print(code, open_here, len(modes.open_frames))
+        """
+    ) == ["0", "2", "1"]
+
+
 def test_a_fork_waits_for_what_is_being_written():
     """Forked at the very moment at which other threads are writing: the child hangs on no lock of theirs."""
     assert run(

@@ -702,17 +702,34 @@ def test_hits_are_the_indexs_own_again_when_the_context_is_over():
     assert (function.figures.looked_up, ask.cache_info().hits) == (1, 5)
 
 
-def test_calls_that_no_context_means_get_their_answers_as_ever():
-    """They are looked up by key for as long as any context is open anywhere."""
+def test_a_context_slows_nobody_down_who_is_not_in_it():
+    """A service may have one open per request, and most calls in none."""
     ask, function = make()
     elsewhere, context = contextvars.copy_context(), bypass()
-    ask(1), ask(1), ask(1)
+    ask(1), ask(1)
     elsewhere.run(context.__enter__)
-    assert [ask(1), ask(1), ask(2), ask(2)] == [1, 1, 2, 2]
-    assert function.figures.looked_up == 4
+    assert [ask(1), ask(1)] == [1, 1]
+    assert function.figures.looked_up == 1
+    assert elsewhere.run(ask, 1) == 2
+    with only_if_cached():
+        assert ask(1) == 1
+    assert function.figures.looked_up == 2
     elsewhere.run(context.__exit__)
-    assert [ask(1), ask(2), ask(2)] == [1, 2, 2]
-    assert function.figures.looked_up == 4
+    assert [ask(1), elsewhere.run(ask, 1)] == [1, 1]
+    assert function.figures.looked_up == 2
+
+
+def test_a_task_that_outlives_its_context_gets_its_answers_as_ever():
+    """While another is open it looks them up by key, since a frame lies in its own context still."""
+    ask, function = make()
+    ask(1), ask(1)
+    with bypass():
+        outlives = contextvars.copy_context()
+    elsewhere, context = contextvars.copy_context(), bypass()
+    elsewhere.run(context.__enter__)
+    assert [outlives.run(ask, 1), outlives.run(ask, 2), outlives.run(ask, 2)] == [1, 2, 2]
+    elsewhere.run(context.__exit__)
+    assert function.figures.looked_up == 3
 
 
 def test_a_change_that_meets_another_loses_neither(never, monkeypatch):

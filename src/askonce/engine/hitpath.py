@@ -9,7 +9,7 @@ The index is a view of the cache: it holds the cache's own entries, and an entry
 dead (``until``) and leaves the index with it. Only what is equal exactly when its key is equal may enter,
 see ``admissible``. A function seen with long texts changes to a variant that leaves them out, since
 Python's hash of a long text costs more than its digest. All functions change to one that looks for contexts
-when the program enters its first (``modes``).
+when the program enters its first (``modes``): a call that is inside one leaves the index alone.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from askonce._types import Clock, Entry
-from askonce.engine.modes import follow, open_frames, switching
+from askonce.engine.modes import follow, frames_here, open_frames, switching
 from askonce.keys import TEXT_HASH_THRESHOLD
 from askonce.signature import (
     Arguments,
@@ -52,7 +52,7 @@ class HitPath:
         hits: how many calls the index has answered.
         set_clock: has the wrapper read another clock.
         mind_long_texts: has the wrapper leave long texts out of the index.
-        mind_contexts: has the wrapper leave the index alone while a context is open anywhere.
+        mind_contexts: has the wrapper leave the index alone inside a context.
     """
 
     index: Index
@@ -130,7 +130,7 @@ class Guards(NamedTuple):
 
     Attributes:
         long_texts: with a long text among the arguments.
-        contexts: while a context is open anywhere.
+        contexts: inside a context.
     """
 
     long_texts: bool = False
@@ -235,6 +235,7 @@ class _Names(NamedTuple):
     length: str
     error: str
     contexts: str
+    here: str
 
     @classmethod
     def beside(cls, parameters: tuple[Parameter, ...]) -> "_Names":
@@ -251,6 +252,7 @@ class _Names(NamedTuple):
             self.length: len,
             self.error: Exception,
             self.contexts: open_frames,
+            self.here: frames_here,
         }
 
 
@@ -324,7 +326,9 @@ def _body(plan: Plan, names: _Names, key: str | None, guards: Guards) -> list[st
 
 def _condition(plan: Plan, names: _Names, guards: Guards) -> str:
     keyed = [p for p in plan.parameters if p.name in plan.keyed]
-    tests = [f"not {names.contexts}"] if guards.contexts else []
+    # Those of this very context are asked for only while one is open somewhere. Where one of them is closed
+    # by now, the call takes the way by key.
+    tests = [f"(not {names.contexts} or not {names.here}())"] if guards.contexts else []
     tests += [f"not {p.name}" for p in variadic(tuple(keyed))]
     if guards.long_texts:
         tests += [

@@ -4,10 +4,11 @@ A context is a ``Frame``. The frames of a task or a thread lie in one context va
 ``asyncio.to_thread`` begun inside a block are meant as well. Each frame knows whether its block is still
 open: what is left in the context of a task that outlives the block means nothing any more.
 
-Wrappers look at ``open_frames`` before they trust their fast index, and at nothing else. They do so only
-once a program has entered its first context, see ``follow``.
+Wrappers look at ``open_frames`` before they trust their fast index, and where it is not empty at
+``frames_here``. They do so only once a program has entered its first context, see ``follow``.
 """
 
+import os
 import threading
 import weakref
 from contextlib import AbstractContextManager, nullcontext
@@ -104,10 +105,24 @@ switching: Final = threading.RLock()  # freeing an object may run anything, also
 hold_at_fork(switching)
 
 open_frames: Final[set[Frame]] = set()
-"""The frames of all open blocks, wherever they are; wrappers look only whether there are any."""
+"""The frames of all open blocks, wherever they are; wrappers look whether there are any."""
 
 _frames: ContextVar[tuple[Frame, ...]] = ContextVar("askonce.frames", default=())
 """The frames of a task or thread, outermost first."""
+
+frames_here: Final = _frames.get
+"""The frames of this task or thread, open or not: where there are none, it is inside no context."""
+
+
+def _end_those_of_others() -> None:
+    """In a forked child, end the blocks of the threads that are not there: nobody else would."""
+    for frame in open_frames.difference(_frames.get()):
+        frame.open = False
+        open_frames.discard(frame)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_end_those_of_others)
 
 
 def _open_here() -> tuple[Frame, ...]:
