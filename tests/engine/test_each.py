@@ -144,7 +144,7 @@ def test_whoever_waits_for_one_of_a_company_waits_for_the_first(company):
     """Which is the one whose function it is."""
     flights, (a, _, c) = company
     other, _ = flights.board("other", Fence)
-    a.waits_for.append(other)
+    a.wait_for(other)
     assert c.depends_on(other)
     assert c.depends_on(a)
     assert not other.depends_on(c)

@@ -9,7 +9,7 @@ import weakref
 import pytest
 
 from askonce.backends.engine import Fence
-from askonce.flight import Flight, Flights, Landing, current_flight
+from askonce.flight import Flight, Flights, Landing, current_flight, table
 
 
 class Cache:
@@ -161,7 +161,7 @@ def test_a_circle_is_refused_and_leaves_nothing(flights):
     g, _ = inside(f, board, flights, "g")
     with pytest.raises(RecursionError, match="'f'"):
         inside(g, board, flights, "f")
-    assert (f.aboard, g.waits_for) == (1, [])
+    assert (f.aboard, g.waits_for) == (1, {})
 
 
 def test_a_wait_that_is_over_closes_no_circle(flights):
@@ -171,6 +171,44 @@ def test_a_wait_that_is_over_closes_no_circle(flights):
     inside(f, flights.disembark, g)
     board(flights, "g")
     assert inside(g, board, flights, "f") == (f, False)
+
+
+def test_of_two_waits_for_one_flight_the_second_still_counts(flights):
+    """The function f asks for g twice at once, in tasks of its own, and only one has its answer."""
+    f, _ = board(flights, "f")
+    g, _ = inside(f, board, flights, "g")
+    assert inside(f, board, flights, "g") == (g, False)
+    inside(f, flights.disembark, g)
+    with pytest.raises(RecursionError):
+        inside(g, board, flights, "f")
+    inside(f, flights.disembark, g)
+    assert f.waits_for == {}
+
+
+class Counted(Flight):
+    """Counts how often one is compared to another."""
+
+    compared = 0
+
+    def __eq__(self, other):
+        Counted.compared += 1
+        return self is other
+
+    def __hash__(self):
+        return id(self)
+
+
+def test_a_function_that_waits_for_many_searches_none_of_them(flights, monkeypatch):
+    """A batch inside a cached function: each item is boarded and left under the lock of all caches."""
+    monkeypatch.setattr(table, "Flight", Counted)
+    f, _ = board(flights, "f")
+    many = [inside(f, board, flights, str(number))[0] for number in range(1000)]
+    assert len(f.waits_for) == 1000
+    before = Counted.compared
+    for flight in many:
+        inside(f, flights.disembark, flight)
+    assert Counted.compared - before < 1000
+    assert f.waits_for == {}
 
 
 def test_a_landed_flight_closes_no_circle(flights):
@@ -188,13 +226,13 @@ def test_the_context_of_a_landed_flight_waits_for_nobody(flights):
     flights.land(old, Landing())
     new, _ = board(flights, "f")
     assert inside(old, board, flights, "f") == (new, False)
-    assert old.waits_for == []
+    assert old.waits_for == {}
 
 
 def test_the_search_for_circles_ends():
     """However the waits are entangled, also where others wait in a circle already."""
     a, b, c = (Flight(name, Fence(name, (), 0)) for name in "abc")
-    a.waits_for, b.waits_for = [b, b], [a]
+    a.waits_for, b.waits_for = {b: 2}, {a: 1}
     assert a.depends_on(b)
     assert not a.depends_on(c)
 
@@ -318,7 +356,7 @@ def test_it_is_not_what_its_beginner_waits_for(flights, fences):
     """A function that sets off a refresh of another one does not depend on it: no circle."""
     mine, _ = board(flights, "mine")
     behind = inside(mine, begin, flights, fences)
-    assert mine.waits_for == []
+    assert mine.waits_for == {}
     joined, leads = inside(behind, board, flights, "mine")
     assert (joined, leads) == (mine, False)
 

@@ -69,16 +69,17 @@ class Flight:
         home: the event loop that carries the work, ``None`` where a thread does.
         cancel: stops the work; set once there is a task to stop.
         lasts: whether the work goes on when nobody waits for it any more.
+        late: whether a caller has waited long enough for it.
         aboard: callers that still wait, the leader's included.
         landing: the end, once it came; empty again once nobody is aboard.
-        waits_for: flights that this one's function is waiting for at the moment.
+        waits_for: flights that this one's function is waiting for at the moment, and how often.
         tied: the flights that one run answers, this one among them; empty where it is the only one. The work
             runs as that of the first.
     """
 
     __slots__ = (
-        "__weakref__", "aboard", "cancel", "fence", "home", "key", "landing", "lasts", "tickets", "tied",
-        "waits_for",
+        "__weakref__", "aboard", "cancel", "fence", "home", "key", "landing", "lasts", "late", "tickets",
+        "tied", "waits_for",
     )  # fmt: skip
 
     def __init__(self, key: str, fence: Breakable, home: AbstractEventLoop | None = None) -> None:
@@ -87,10 +88,11 @@ class Flight:
         self.home = home
         self.cancel: Callable[[], None] | None = None
         self.lasts = False
+        self.late = False
         self.aboard = 1
         self.landing: Landing | None = None
         self.tickets: dict[Ticket, None] = {}
-        self.waits_for: list[Flight] = []
+        self.waits_for: dict[Flight, int] = {}
         self.tied: tuple[Flight, ...] = ()
 
     @property
@@ -114,6 +116,16 @@ class Flight:
         """Have a ticket woken no more, since its holder waits no longer."""
         with _lock:
             self.tickets.pop(ticket, None)
+
+    def wait_for(self, other: "Flight") -> None:
+        """Note that the function waits for another flight, once more. Call it under the lock."""
+        self.waits_for[other] = self.waits_for.get(other, 0) + 1
+
+    def wait_no_longer(self, other: "Flight") -> None:
+        """Note that one wait for another flight, if there was one, is over. Call it under the lock."""
+        left = self.waits_for.pop(other, 0) - 1
+        if left > 0:
+            self.waits_for[other] = left
 
     def depends_on(self, other: "Flight") -> bool:
         """Whether this flight cannot land before the other one does. Call it under the lock."""
@@ -225,6 +237,17 @@ class Flights:
         close_fence(fence)
         return None
 
+    def let_go(self, flight: Flight) -> None:
+        """Leave a flight to itself: it goes on whoever waits, and nobody who has a choice waits again."""
+        with _lock:
+            for one in flight.company:
+                one.lasts = one.late = True
+
+    def has(self, key: str) -> bool:
+        """Whether the key is being answered, by a flight that can be joined and is not abandoned."""
+        flight = self._joinable(key)
+        return flight is not None and not flight.is_abandoned()
+
     def _joinable(self, key: str) -> Flight | None:
         flight = self._flights.get(key)
         return None if flight is None or flight.fence.broken else flight
@@ -237,7 +260,7 @@ class Flights:
             self._check_circle(flight, mine)
             flight.aboard += 1
             if mine is not None:
-                mine.waits_for.append(flight)
+                mine.wait_for(flight)
             return flight
 
     def _begin(self, flight: Flight, mine: Flight | None) -> Flight:
@@ -246,7 +269,7 @@ class Flights:
             displaced.fence.broken = True
         self._flights[flight.key] = flight
         if mine is not None:
-            mine.waits_for.append(flight)
+            mine.wait_for(flight)
         return flight
 
     def _check_circle(self, flight: Flight, mine: Flight | None) -> None:
@@ -258,8 +281,8 @@ class Flights:
         mine = _flying()
         with _lock:
             flight.aboard -= 1
-            if mine is not None and flight in mine.waits_for:
-                mine.waits_for.remove(flight)
+            if mine is not None:
+                mine.wait_no_longer(flight)
             deserted = flight.is_deserted()
             if deserted:
                 for one in flight.company:
