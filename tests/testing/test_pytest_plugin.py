@@ -133,7 +133,7 @@ def test_a_failed_assertion_says_what_happened_instead(suite):
     result.stdout.fnmatch_lines(
         [
             "E*AssertionError: plain: not every call was a hit: 0 hits, 1 run",
-            "E*miss: expired 300*s ago",
+            "E*miss: expired 5.0 min ago",
             "test_it.py:*: AssertionError",
             "E*AssertionError: own: expected 2 runs: 0 hits, 1 run",
             "test_it.py:*: AssertionError",
