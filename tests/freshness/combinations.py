@@ -158,16 +158,16 @@ PAIRS = (
     row("stale jitter", "`stale` counts from the end of the longer ttl", STALE | JITTER,
         draws(0.5), ran(1), after(12), hit(1), after(0.5), behind(1), after(32), behind(2),
         after(32.5), ran(4)),
-    row("stale timeout", "nobody waits within `stale`; past it there is nothing to serve, so everybody "
-        "does", STALE | {"timeout": SOON},
+    row("stale timeout", "makes no difference: nobody waits within `stale`, and past it there is "
+        "nothing to serve", STALE | {"timeout": SOON},
         ran(1), after(10), behind(1), after(30), ran(3), hit(3)),
     row("stale errors", "a failed refresh is not kept; once the stale answer is gone, the exception is",
         STALE | ERRORS,
         ran(1), after(10), fails(), behind(1), old(1), after(20), raises(DOWN, stored=True),
         kept(DOWN), after(5), raises(DOWN, stored=True)),
-    row("stale store_if", "a refresh whose answer is refused leaves the old one; the next call tries "
-        "again", STALE | PICKY,
-        ran(1), after(10), behind(1, stored=False), behind(1), hit(3)),
+    row("stale store_if", "a refresh whose answer is refused leaves the old one; the next try comes "
+        "after `retry_after`", STALE | PICKY,
+        ran(1), after(10), behind(1, stored=False), old(1), after(5), behind(1), hit(3)),
     row("stale tags", "an invalidated answer is not served stale, and a refresh under way is not "
         "stored", STALE | TAGGED,
         ran(1), after(10), OTHERS, behind(1), hit(2), after(10), OURS, ran(3), after(10),
@@ -251,9 +251,10 @@ PAIRS = (
         AHEAD | ERRORS,
         takes(1), ran(1), LUCK, after(6), fails(), early(1), hit(1), after(3),
         raises(DOWN, stored=True), kept(DOWN), after(5), raises(DOWN, stored=True)),
-    row("refresh_ahead store_if", "a refresh whose answer is refused leaves the old one; the next one "
-        "due tries again", AHEAD | PICKY,
-        takes(1), ran(1), LUCK, after(6), early(1, stored=False), early(1), draws(0), hit(3)),
+    row("refresh_ahead store_if", "a refresh whose answer is refused leaves the old one; the next try "
+        "comes after `retry_after`, or past the ttl", AHEAD | PICKY,
+        takes(1), ran(1), LUCK, after(6), early(1, stored=False), hit(1), after(3), draws(0), ran(3),
+        hit(3)),
     row("refresh_ahead tags", "a refresh under way is not stored", AHEAD | TAGGED,
         takes(1), ran(1), LUCK, after(6), early(1, stored=False, meanwhile=OURS), draws(0), ran(3),
         hit(3)),
@@ -331,8 +332,8 @@ TTLS = (
         ran(1), after(10), ran(2), after(49.5), hit(2), after(0.5), ran(3), operation_ttl=50),
     row("ttl(answer) stale", "a refresh whose answer is worth nothing leaves the old one; `stale` "
         "counts from the end of each answer's own time", {"ttl": tens, "stale": 20},
-        ran(1), after(10), behind(1, stored=False), behind(1), hit(3), after(29.5), hit(3), after(0.5),
-        behind(3)),
+        ran(1), after(10), behind(1, stored=False), old(1), after(5), behind(1), hit(3), after(29.5),
+        hit(3), after(0.5), behind(3)),
     row("ttl(answer) stale_if_error", "an answer worth nothing reaches its caller; the old one stays "
         "to stand in", {"ttl": tens, "stale_if_error": 40},
         ran(1), after(10), ran(2, stored=False), fails(), stands(1), works, after(5), ran(4)),
@@ -341,8 +342,8 @@ TTLS = (
         ran(1), after(10), ran(2, stored=False), ran(3), hit(3)),
     row("ttl(answer) refresh_ahead", "early is counted from the end of each answer's own time",
         {"ttl": tens, "refresh_ahead": True},
-        takes(1), ran(1), LUCK, after(6), early(1, stored=False), early(1), after(25), hit(3),
-        after(0.5), early(3)),
+        takes(1), ran(1), LUCK, after(6), early(1, stored=False), hit(1), after(3), ran(3), after(25),
+        hit(3), after(0.5), early(3)),
     row("ttl(answer) jitter", "the share is of each answer's own time", {"ttl": tens, "jitter": 0.5},
         draws(0.5), ran(1), after(12.5), ran(2, stored=False), ran(3), after(37), hit(3), after(0.5),
         ran(4)),
@@ -399,7 +400,8 @@ ROWS: tuple[Row, ...] = (
 REFUSALS = (
     Refusal(("timeout", "single_flight"), {"stale_if_error": 40, "timeout": 1, "single_flight": None},
             "drop one of them", "refused: there is no shared run that could finish behind its caller"),
-    Refusal(("timeout",), {"timeout": 1}, "add stale_if_error", "needs an answer to serve: `stale_if_error`"),
+    Refusal(("timeout",), {"timeout": 1}, "add stale_if_error",
+            "needs an answer to serve: `stale_if_error` (or `stale`, where it makes no difference)"),
     Refusal(("timeout",), {"timeout": 1, "refresh_ahead": True, "jitter": 0.1}, "add stale_if_error"),
     Refusal(("retry_after",), {"retry_after": 1}, "add stale, stale_if_error or refresh_ahead",
             "needs an answer to serve meanwhile: `stale`, `stale_if_error` or `refresh_ahead`"),
