@@ -5,9 +5,10 @@ signature; the key is the function's name and a digest of that payload. A functi
 once.
 """
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
@@ -87,6 +88,29 @@ class KeyMaker:
         except KeyBuildError as error:
             raise self._located(error, encoder, arguments) from None
         return self._label + encoder.digest(own + b"".join(parts))
+
+    def item_keys(self, arguments: Arguments, position: int, items: Sequence[Any]) -> list[str]:
+        """The key of a call for each item: one with ``[item]`` as the argument at ``position``.
+
+        Raises:
+            KeyBuildError: an item, or another argument, cannot take part in a key.
+        """
+        if items and self._source is None and (position or self._instance is None):
+            with contextlib.suppress(KeyBuildError):  # made one by one, the first that fails is named
+                return self._item_keys(arguments, position, items)
+        return [self.key((*arguments[:position], [item], *arguments[position + 1 :])) for item in items]
+
+    def _item_keys(self, arguments: Arguments, position: int, items: Sequence[Any]) -> list[str]:
+        """What all items share is encoded once."""
+        encoder, before = self._prepared
+        if self._identity.may_change:
+            before += encoder.encode(self._identity.bound)
+        encoded = [self._encode(encoder, each, arguments) for each in self._positions if each != position]
+        place = self._positions.index(position)
+        before += b"".join(encoded[:place])
+        after = b"".join(encoded[place:])
+        label, digest, single = self._label, encoder.digest, encoder.encode_single
+        return [label + digest(before + single(item) + after) for item in items]
 
     def parts(self, arguments: Arguments) -> dict[str, tuple[Any, bytes]]:
         """What each argument adds to the key: its value, and how that is encoded."""

@@ -24,6 +24,7 @@ from askonce.keys.standard import PLANS
 
 _LONGEST_SECRET: Final = hashlib.blake2b.MAX_KEY_SIZE
 _SHOWN_ENDS: Final = 6
+_LIST_OF_ONE: Final = b"l1:"
 _WAYS_OUT: Final = (
     "give its class a `__cache_key__`, leave the parameter out with `ignore={...}`, "
     "or say the key with `key=`"
@@ -59,6 +60,17 @@ class Encoder:
         """
         leaf = self._leaves.get(type(value))
         return leaf(value) if leaf is not None else _Walk(self._leaves, self._digest).run(value)
+
+    def encode_single(self, item: object) -> bytes:
+        """The canonical bytes of ``[item]``, sooner than ``encode`` has them where the item is a scalar.
+
+        Raises:
+            KeyBuildError: it has none.
+        """
+        leaf = self._leaves.get(type(item))
+        if leaf is None or len(encoded := _LIST_OF_ONE + leaf(item)) > TEXT_HASH_THRESHOLD:
+            return self.encode([item])
+        return encoded
 
     def digest(self, payload: bytes) -> str:
         """The digest of encodings, as 32 hexadecimal characters."""
