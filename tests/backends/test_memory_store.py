@@ -201,7 +201,14 @@ class TestViews:
         for number in range(100):
             self.admit(cache, {}, key=f"k{number}", tags=("tag",))
             cache.drop(f"k{number}")
-        assert len(cache._tags._indexes["tag"]) <= 8
+        assert len(cache._tags._bearers["tag"]) == 0
+        one = {}
+        for number in range(65):  # so many that whole indexes are noted
+            self.admit(cache, one, (number,), key=f"s{number}", ttl=FOREVER, tags=("tag",))
+        for number in range(100):
+            self.admit(cache, {}, key=f"k{number}", tags=("tag",))
+            cache.drop(f"k{number}")
+        assert len(cache._tags._bearers["tag"]) <= 8
 
 
 class TestBookkeeping:

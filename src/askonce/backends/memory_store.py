@@ -4,7 +4,7 @@ import math
 import random
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from askonce._types import DEAD, Clock, Entry, Life, Meta, Windows, born_at, fresh_until, life_of
 from askonce.backends.checks import DIGESTED
@@ -16,7 +16,7 @@ from askonce.backends.fences import Fences
 from askonce.backends.figures import HitSources
 from askonce.backends.held import QUIET, CopiedHeld, Held
 from askonce.backends.sizing import deep_size
-from askonce.backends.tags import TagLedger
+from askonce.backends.tags import FORGOTTEN, TagLedger
 from askonce.flight import Flights
 from askonce.freshness import Draw, Verdict, carefree_until, verdict
 from askonce.results import span
@@ -177,9 +177,10 @@ class MemoryStore:
     def drop_tags(self, tags: tuple[str, ...]) -> None:
         """Make every entry with one of these tags count no more, and break the fences that know them."""
         with self._lock:
-            self._tags.invalidate(tags)
+            for entry in self._tags.invalidate(tags):
+                self._lose_view(entry)
             self._fences.break_tags(tags)
-            self._tags.forget(self._fences.oldest_version())
+            self._tags.forget(self._fences.oldest_version(), FORGOTTEN + len(tags))
             self._events["invalidations"] += len(tags)
 
     def admit(self, entry: Entry, index: dict[tuple[Any, ...], Entry], index_key: tuple[Any, ...]) -> None:
@@ -188,22 +189,33 @@ class MemoryStore:
             meta, held = entry.meta, self._entries.get(entry.key)
             if held is None or held is not entry or not (meta is None or self._tags.counts(meta)):
                 return
-            if self.max_bytes is not None and not self._makes_room(held, _size_of_view(index_key)):
+            if self.max_bytes is not None and not self._makes_room(held, index_key):
                 return
+            first = entry.index is None
             _take_view(entry)
             entry.index = index
             entry.index_key = index_key
             if meta is not None:
-                self._tags.viewed(meta.tags, index)
+                self._tags.viewed(entry, index, meta.tags, first=first)
             index[index_key] = entry
 
-    def _makes_room(self, entry: Held, size: int) -> bool:
-        """Count the arguments that a view keeps, if there is room for them."""
-        if self._bytes + size > self._room:
+    def _makes_room(self, entry: Held, index_key: tuple[Any, ...]) -> bool:
+        """Count the arguments that a view keeps in place of those of the last one, if there is room."""
+        more = _size_of_view(index_key) - _size_of_known_view(entry)
+        if self._bytes + more > self._room:
             return False
-        entry.size += size
-        self._bytes += size
+        entry.size += more
+        self._bytes += more
         return True
+
+    def _lose_view(self, entry: Entry) -> None:
+        """Take the view of an entry that counts no more, but stays until its place is needed."""
+        held = cast("Held", entry)
+        if self.max_bytes is not None:
+            less = _size_of_known_view(held)
+            held.size -= less
+            self._bytes -= less
+        _take_view(held)
 
     def sight(self, key: str) -> Sight:
         """Why a look would find something or not."""
@@ -265,9 +277,11 @@ class MemoryStore:
         born = now if ttl == math.inf else None
         life = None if windows is None else Life(now + ttl, windows)
         meta = None
-        if tags or born is not None or life is not None:
-            meta = self._tags.bear(tags, version, born, life)
-        if meta is None and key.startswith(DIGESTED):
+        if born is not None or life is not None:
+            meta = Meta(tags, version, born, life)
+        elif tags:
+            meta = self._tags.shared(tags, version)
+        elif key.startswith(DIGESTED):
             meta = _OF_LONG_KEY  # sends a get by hand the slow way, which tells a digest from a key like one
         entry: Held = Held(key, value, ttl, now, meta)
         if copy is not None:
@@ -288,6 +302,8 @@ class MemoryStore:
         else:
             self._policy.replace(old, entry)
             self._unlink(old)
+        if tags:  # after the old one has left: most tags so know one entry at a time
+            self._tags.bear(entry, tags)
         if len(self._entries) > self.max_size or self._bytes > self._room:
             self._evict(entry, now)
         return entry
@@ -364,7 +380,7 @@ class MemoryStore:
         self._calendar.remove(entry)
         self._bytes -= entry.size
         if entry.meta is not None and entry.meta.tags:
-            self._tags.release(entry.meta.tags)
+            self._tags.release(entry, entry.meta.tags)
             self._tags.forget(self._fences.oldest_version())
 
     def _prolong(self, entry: Held, ttl: float) -> None:
@@ -417,6 +433,11 @@ def _end_of(entry: Held) -> float:
 def _size_of_view(index_key: tuple[Any, ...]) -> int:
     """The bytes of the arguments; their classes are there anyway."""
     return deep_size(tuple(item for item in index_key if not isinstance(item, type)))
+
+
+def _size_of_known_view(entry: Entry) -> int:
+    """What is counted of the view that an entry has, or had until its index was emptied."""
+    return 0 if entry.index is None or entry.index_key is None else _size_of_view(entry.index_key)
 
 
 def _take_view(entry: Entry) -> None:

@@ -9,9 +9,15 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
-from askonce._types import Entry, Life, Meta
+from askonce._types import Entry, Meta
 
 Index: TypeAlias = dict[tuple[Any, ...], Entry]
+
+MOST_VIEWS: Final = 64
+"""Entries with views up to which a tag knows each of them; beyond, an invalidation empties their indexes."""
+
+FORGOTTEN: Final = 64
+"""Versions that one step of housekeeping drops at most."""
 
 _SHARED_METAS: Final = 256
 
@@ -22,15 +28,14 @@ class TagLedger:
     Writing methods are called under the cache's lock; ``counts`` needs none.
     """
 
-    __slots__ = ("_bearers", "_indexes", "_metas", "_orphans", "_versions", "now")
+    __slots__ = ("_bearers", "_metas", "_orphans", "_versions", "now")
 
     def __init__(self) -> None:
         self.now = 0
         self._versions: Final[dict[str, int]] = {}
-        self._bearers: Final[dict[str, int]] = {}
+        self._bearers: Final[dict[str, Entry | _Bearers]] = {}  # of most tags there is one
         self._orphans: Final[OrderedDict[str, None]] = OrderedDict()
         self._metas: Final[dict[tuple[str, ...], Meta]] = {}
-        self._indexes: Final[dict[str, _Indexes]] = {}
 
     def counts(self, meta: Meta) -> bool:
         """Whether no tag was invalidated after the entry's value was made."""
@@ -44,61 +49,69 @@ class TagLedger:
                 return False
         return True
 
-    def invalidate(self, tags: Iterable[str]) -> None:
-        """Make all entries with one of these tags count no more, and take their views from the indexes."""
+    def invalidate(self, tags: Iterable[str]) -> list[Entry]:
+        """Make all entries with one of these tags count no more.
+
+        Where many bear a tag this empties the indexes that have views of them; else it answers the entries
+        whose views the caller has to take.
+        """
+        viewed: list[Entry] = []
         for tag in tags:
             self.now += 1
             self._versions[tag] = self.now
-            if tag not in self._bearers:
+            bearers = self._bearers.get(tag)
+            if bearers is None:
                 self._orphan(tag)
-            indexes = self._indexes.pop(tag, None)
-            if indexes is not None:
-                indexes.clear()
+            elif isinstance(bearers, Entry):
+                viewed.append(bearers)
+            else:
+                viewed += bearers.give_up_views()
+        return viewed
 
-    def bear(
-        self, tags: tuple[str, ...], version: int, born: float | None, life: Life | None = None
-    ) -> Meta | None:
-        """Note one more entry with these tags, and answer its meta.
-
-        Args:
-            tags: of the entry, none of them invalidated after ``version``.
-            version: the counter from before the value was made.
-            born: where the entry has to keep it.
-            life: the entry's windows, where it has some.
-        """
+    def bear(self, entry: Entry, tags: tuple[str, ...]) -> None:
+        """Note one more entry with these tags, none of them invalidated since its value was made."""
         for tag in tags:
-            self._bearers[tag] = self._bearers.get(tag, 0) + 1
-        if born is not None or life is not None:
-            return Meta(tags, version, born, life)
-        return self._shared(tags, version) if tags else None
+            bearers = self._bearers.get(tag)
+            if bearers is None:
+                self._bearers[tag] = entry
+            elif isinstance(bearers, Entry):
+                self._bearers[tag] = _Bearers(bearers)
+            else:
+                bearers.count += 1
 
-    def release(self, tags: tuple[str, ...]) -> None:
-        """Note one entry less with these tags."""
+    def release(self, entry: Entry, tags: tuple[str, ...]) -> None:
+        """Note that an entry with these tags has left."""
         for tag in tags:
-            left = self._bearers[tag] - 1
-            if left:
-                self._bearers[tag] = left
+            bearers = self._bearers[tag]
+            if isinstance(bearers, _Bearers) and bearers.count > 1:
+                bearers.lose(entry)
             else:
                 del self._bearers[tag]
-                self._indexes.pop(tag, None)
                 self._orphan(tag)
 
-    def viewed(self, tags: tuple[str, ...], index: Index) -> None:
-        """Note that a fast index has a view of an entry with these tags."""
-        for tag in tags:
-            indexes = self._indexes.get(tag)
-            if indexes is None:
-                indexes = self._indexes[tag] = _Indexes()
-            indexes.add(index)
+    def viewed(self, entry: Entry, index: Index, tags: tuple[str, ...], *, first: bool) -> None:
+        """Note that a fast index gets a view of an entry with these tags.
 
-    def forget(self, oldest: float) -> None:
+        Args:
+            entry: the entry, its ``index`` being the fast index.
+            index: the fast index.
+            tags: of the entry, which counts.
+            first: whether it had no view in any index before.
+        """
+        for tag in tags:
+            bearers = self._bearers[tag]
+            if isinstance(bearers, _Bearers):
+                bearers.view(entry, index, first=first)
+
+    def forget(self, oldest: float, most: int = FORGOTTEN) -> None:
         """Drop versions of tags that nothing bears, unless a fence from before the invalidation is open.
 
         Args:
             oldest: the version of the fence that is open longest.
+            most: how many are dropped at once.
         """
         orphans = self._orphans
-        while orphans:
+        for _ in range(min(most, len(orphans))):
             tag = next(iter(orphans))
             if tag not in self._bearers:
                 if self._versions.get(tag, 0) > oldest:
@@ -110,7 +123,7 @@ class TagLedger:
         if tag in self._versions:
             self._orphans[tag] = None
 
-    def _shared(self, tags: tuple[str, ...], version: int) -> Meta:
+    def shared(self, tags: tuple[str, ...], version: int) -> Meta:
         """A meta that decides like a new one: as long as it counts, its version makes no difference."""
         meta = self._metas.get(tags)
         if meta is None or not self.counts(meta):
@@ -118,6 +131,44 @@ class TagLedger:
                 self._metas.clear()
             meta = self._metas[tags] = Meta(tags, version)
         return meta
+
+
+class _Bearers:
+    """How many entries bear a tag, and which of those that count have views, or where these are."""
+
+    __slots__ = ("_views", "count")
+
+    def __init__(self, other: Entry) -> None:
+        self.count = 2
+        self._views: list[Entry] | _Indexes = [] if other.index is None else [other]
+
+    def __len__(self) -> int:
+        """How many entries with views, or indexes, are noted."""
+        return len(self._views)
+
+    def lose(self, entry: Entry) -> None:
+        self.count -= 1
+        views = self._views
+        if isinstance(views, list) and entry in views:
+            views.remove(entry)
+
+    def view(self, entry: Entry, index: Index, *, first: bool) -> None:
+        views = self._views
+        if isinstance(views, _Indexes):
+            views.add(index)
+        elif first:
+            if len(views) >= MOST_VIEWS:  # some may have lost theirs through another tag
+                views = [one for one in views if one.index is not None]
+            views.append(entry)
+            self._views = views if len(views) <= MOST_VIEWS else _Indexes.of(views)
+
+    def give_up_views(self) -> list[Entry]:
+        """The entries that are known to have views; of more than that, the indexes are emptied."""
+        views, self._views = self._views, []
+        if isinstance(views, list):
+            return views
+        views.clear()
+        return []
 
 
 class _Indexes:
@@ -128,6 +179,15 @@ class _Indexes:
     def __init__(self) -> None:
         self._by_id: dict[int, Index] = {}
         self._limit = 8
+
+    @classmethod
+    def of(cls, views: list[Entry]) -> "_Indexes":
+        """Those that have views of these entries."""
+        indexes = cls()
+        for entry in views:
+            if entry.index is not None:
+                indexes.add(entry.index)
+        return indexes
 
     def __len__(self) -> int:
         return len(self._by_id)
