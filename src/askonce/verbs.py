@@ -68,12 +68,6 @@ class _Verbs:
         """The arguments of a call that has one key."""
         return arguments if self._function.options.each is None else single(self._function, arguments)
 
-    def _is_whole(self, found: Any) -> bool:
-        """Whether what ``peek`` found answers a call without running the function."""
-        if self._function.options.each is None:
-            return found is not MISS
-        return all(value is not MISS for value in found)
-
     def _explanation(self, arguments: Arguments, sight: Sight) -> Explanation:
         keys = self._function.keys
         arguments = self._single(arguments)
@@ -164,7 +158,7 @@ class AsyncVerbs(_Verbs):
         async def work() -> None:
             for call in warming:
                 try:
-                    cached = self._is_whole(await self.peek(*call))
+                    cached = await self.peek(*call) is not MISS
                     await self._answer(call)
                 except asyncio.CancelledError as error:
                     if is_being_cancelled():
@@ -240,7 +234,7 @@ class SyncVerbs(_Verbs):
         def work() -> None:
             for call in warming:
                 try:
-                    cached = self._is_whole(self.peek(*call))
+                    cached = self.peek(*call) is not MISS
                     self._answer(call)
                 except Exception as error:  # noqa: BLE001  it is in the report
                     warming.fail(call, error)

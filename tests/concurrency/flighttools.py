@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from askonce import CacheInterface, InMemoryCache, cached
+from askonce import MISS, CacheInterface, InMemoryCache, cached
 from askonce.backends.adapter import engine_store_of
 from askonce.engine import drivers
 from askonce.engine.crew import crew
@@ -141,3 +141,9 @@ def join_all(threads):
     for thread in threads:
         thread.join(PATIENCE)
         assert not thread.is_alive(), "a thread hangs"
+
+
+async def peeked(f, items):
+    """What each item of a function with ``each`` would be served, or ``MISS``."""
+    found = [await f.peek([item]) for item in items]
+    return [one if one is MISS else one[0] for one in found]

@@ -8,7 +8,7 @@ import time
 import weakref
 
 import pytest
-from flighttools import PATIENCE, FarCache, Scene, in_threads, join_all, settle, steps_until
+from flighttools import PATIENCE, FarCache, Scene, in_threads, join_all, peeked, settle, steps_until
 
 from askonce import MISS, fresh, refreshing
 from askonce.flight import Landing
@@ -421,7 +421,7 @@ def test_one_item_is_overtaken_during_the_run(scene, overtake):
         assert await second == ["2 of run 0"]
         if len(work.runs) == 2 and overtake is not by_refresh:
             assert await after == ["3 of run 0", "2 of run 1"]
-        assert await work.f.peek([1, 2, 3]) == ["1 of run 0", later, "3 of run 0"]
+        assert await peeked(work.f, [1, 2, 3]) == ["1 of run 0", later, "3 of run 0"]
         assert work.runs in ([[1, 2, 3]], [[1, 2, 3], [2]])
 
     asyncio.run(main())
@@ -436,7 +436,7 @@ def test_all_answers_of_a_function_are_invalidated_during_the_run(scene):
         await work.f.invalidate_all()
         work.open(0)
         assert await caller == ["1 of run 0", "2 of run 0"]
-        assert await work.f.peek([1, 2]) == [MISS, MISS]
+        assert await peeked(work.f, [1, 2]) == [MISS, MISS]
 
     asyncio.run(main())
 
@@ -579,7 +579,7 @@ def test_a_refresh_is_not_overwritten_by_a_run_that_nobody_could_join(scene):
         assert await work.f.refresh([2]) == ["2 of run 1"]
         work.open(0)
         assert await first == ["1 of run 0", "2 of run 0"]
-        assert await work.f.peek([1, 2]) == ["1 of run 0", "2 of run 1"]
+        assert await peeked(work.f, [1, 2]) == ["1 of run 0", "2 of run 1"]
 
     asyncio.run(main())
 
@@ -602,7 +602,7 @@ def test_those_who_join_see_the_failures_of_their_items_only(scene):
         assert type(answers[1]) is ValueError
         assert answers[1] is not error
         assert answers[2] == ["3 of run 0", "1 of run 0"]
-        assert await work.f.peek([1, 2, 3]) == ["1 of run 0", MISS, "3 of run 0"]
+        assert await peeked(work.f, [1, 2, 3]) == ["1 of run 0", MISS, "3 of run 0"]
 
     asyncio.run(main())
 
@@ -625,7 +625,7 @@ def test_a_run_that_fails_as_a_whole(scene):
         assert type(answers[1]) is ConnectionError
         assert answers[1] is not down
         assert answers[2] == [3]
-        assert await f.peek([1, 2, 3]) == [MISS, MISS, 3]
+        assert await peeked(f, [1, 2, 3]) == [MISS, MISS, 3]
 
     asyncio.run(main())
 

@@ -20,8 +20,8 @@ class Jobs:
         self.begun = threading.Semaphore(0)
         self.done = []
 
-    def send(self, place):
-        self.crew.send(place, lambda: self.work(place))
+    def send(self, place, group=None):
+        self.crew.send(place, lambda: self.work(place), group)
 
     def work(self, place):
         self.begun.release()
@@ -39,7 +39,7 @@ class Jobs:
 
 
 def assert_idle(crew):
-    assert (crew._threads, len(crew._waiting), len(crew._places)) == (0, 0, 0)
+    assert (crew._busy, crew._waiting, crew._places) == ({}, {}, set())
 
 
 @pytest.fixture
@@ -57,30 +57,101 @@ def jobs(crew):
 def test_no_more_threads_than_the_limit(crew, jobs):
     """What comes beyond waits for its turn, and all is done in the end."""
     for place in range(10):
-        jobs.send(place)
+        jobs.send(place, place)
     jobs.await_begun(3)
-    assert (crew._threads, len(crew._waiting)) == (3, 7)
+    assert (crew._busy.total(), len(crew._waiting)) == (3, 7)
     assert not jobs.begun.acquire(blocking=False)
     jobs.end()
     assert sorted(jobs.done) == list(range(10))
 
 
-def test_the_same_is_done_once(jobs):
-    """While it waits, and while it is under way; afterwards it may be sent again."""
-    for place in [0, 1, 2, 3, 3, 0, 2, 3]:
+def test_the_same_waits_once(jobs):
+    """Once it has begun it may be sent again: what it does it says itself, by its flight."""
+    jobs.send(0), jobs.send(1)
+    jobs.await_begun(2)
+    for place in [2, 3, 3, 2, 3]:
         jobs.send(place)
+    jobs.send(0)
     jobs.end()
-    assert sorted(jobs.done) == [0, 1, 2, 3]
-    jobs.send(3)
-    settle_blocking()
-    assert jobs.done[4:] == [3]
+    assert sorted(jobs.done) == [0, 0, 1, 2, 3]
 
 
 def test_work_may_send_more_work(crew, jobs):
-    """From within a thread of the crew, also under its own place, which is taken until it ends."""
+    """From within a thread of the crew, also under its own place."""
     crew.send("outer", lambda: [jobs.send("outer"), jobs.send("inner")])
     jobs.end()
-    assert jobs.done == ["inner"]
+    assert sorted(jobs.done) == ["inner", "outer"]
+
+
+@pytest.mark.parametrize(("limit", "threads"), [(1, [1]), (2, [1, 1]), (3, [2, 1]), (32, [16, 8, 4, 2, 1, 1])])
+def test_whose_work_hangs_leaves_threads_to_others(limit, threads):
+    """Each time one more hangs with all that it is given, half of what is left goes to the next."""
+    crew = Crew(limit)
+    jobs = Jobs(crew)
+    for group in range(len(threads)):
+        for number in range(40):
+            jobs.send((group, number), f"hangs {group}")
+    jobs.await_begun(limit)
+    assert list(crew._busy.values()) == threads
+    assert not jobs.begun.acquire(blocking=False)
+    jobs.end()
+    assert len(jobs.done) == 40 * len(threads)
+
+
+def test_a_function_that_hangs_stops_no_other(crew, jobs):
+    """Another's work is done, one after the other, in what threads are left."""
+    for number in range(10):
+        jobs.send(number, "hangs")
+    jobs.await_begun(2)
+    done = threading.Semaphore(0)
+    for number in range(10, 20):
+        crew.send(number, done.release, "other")
+    for _ in range(10):
+        assert done.acquire(timeout=PATIENCE)
+    assert crew._busy["hangs"] == 2
+
+
+def test_a_thread_that_comes_free_may_let_two_begin(crew, jobs):
+    """One of three is left free while a and b have one each; a's ends, and b may have two, and a its one."""
+    first = Jobs(crew)
+    first.send("first", "a")
+    for place in ["b 1", "b 2", "a 2"]:
+        jobs.send(place, place[0])
+    first.await_begun(1), jobs.await_begun(1)
+    assert (crew._busy, len(crew._places)) == ({"a": 1, "b": 1}, 2)
+    first.go.set()
+    jobs.await_begun(2)
+    assert crew._busy == {"a": 1, "b": 2}
+
+
+def test_groups_take_turns():
+    """Nobody waits for all that another has sent."""
+    jobs = Jobs(Crew(limit=1))
+    jobs.send("first")
+    for place in ["a 1", "a 2", "a 3", "b 1", "b 2", "c 1"]:
+        jobs.send(place, place[0])
+    jobs.end()
+    assert jobs.done == ["first", "a 1", "b 1", "c 1", "a 2", "b 2", "a 3"]
+
+
+def test_what_no_longer_fits_is_dropped_and_the_log_hears_of_it(captured_log):
+    """Of the queue, too, one function leaves as much to others as it has; who asks next sends again."""
+    crew = Crew(limit=2, queue=8)
+    jobs = Jobs(crew)
+    for group in "ab":
+        jobs.send((group, 0), group)
+        jobs.await_begun(1)
+        for number in range(1, 20):
+            jobs.send((group, number), group)
+    assert {group: len(waiting) for group, waiting in crew._waiting.items()} == {"a": 4, "b": 2}
+    assert len(crew._places) == 6
+    jobs.end()
+    assert len(jobs.done) == 8
+    lines = [line for line in captured_log if line["event"] == "refreshes_waiting"]
+    assert lines == [{"event": "refreshes_waiting", "log_level": "warning", "function": "a"}] * BURST
+    jobs.send(("a", 19), "a")
+    settle_blocking()
+    assert jobs.done[-1] == ("a", 19)
 
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit])
@@ -111,7 +182,7 @@ def test_a_thread_that_cannot_be_started(crew, jobs, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
         jobs.send("dropped")
-    assert (crew._threads, crew._places) == (1, {"runs"})
+    assert (crew._busy.total(), crew._places) == (1, set())
     jobs.send("dropped")
     jobs.end()
     assert sorted(jobs.done) == ["dropped", "runs"]

@@ -402,7 +402,7 @@ def test_the_loop_ends_while_it_runs(scene, caplog):
     with caplog.at_level(logging.DEBUG, "askonce"):
         asyncio.run(work.refreshing())
         gc.collect()
-    assert not [record for record in caplog.records if record.name == "askonce"]
+    assert [r.event for r in caplog.records if r.name == "askonce"] == ["refresh_abandoned"]
     assert work.running == 0
     scene.assert_nothing_left()
 

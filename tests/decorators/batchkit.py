@@ -2,6 +2,7 @@
 
 import asyncio
 
+from askonce import MISS
 from askonce.testing import settle, settle_blocking
 
 
@@ -50,3 +51,12 @@ def settled(ask, /, *args, **kwargs):
         return answer
 
     return asyncio.run(main())
+
+
+def peeked(ask, items, *args):
+    """What each item would be served, or ``MISS``; the function is one that answers at once."""
+    return [_only(ask.peek([item], *args)) for item in items]
+
+
+def _only(found):
+    return MISS if found is MISS else found[0]

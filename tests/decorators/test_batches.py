@@ -7,7 +7,7 @@ from typing import Any, Optional, TypeVar
 
 import numpy as np
 import pytest
-from batchkit import Shelf, settled
+from batchkit import Shelf, peeked, settled
 from callkit import PlainCache
 
 from askonce import (
@@ -79,6 +79,22 @@ def test_nothing_is_asked_about_nothing(ask, shelf):
     assert ask.invalidate([]) is False
     assert shelf.runs() == []
     assert ask.figures() == (0, 0, 0, 0, 0, 0)
+
+
+def test_a_batch_of_which_all_is_there_counts_each_item_once(ask):
+    """Not each of its places."""
+    ask([1, 2])
+    assert ask([1, 2, 2, 1, 1]) == ["<1>", "<2>", "<2>", "<1>", "<1>"]
+    assert ask.figures()[:2] == (2, 2)
+
+
+def test_an_exception_among_what_is_there_counts_like_an_answer(make, shelf):
+    ask = make(errors={LookupError: 10})
+    shelf.breaks(2, KeyError("two"))
+    for _ in range(3):
+        with pytest.raises(KeyError, match="two"):
+            ask([1, 2])
+    assert ask.figures() == (4, 2, 0, 0, 1, 2)
 
 
 def test_what_stands_there_twice_is_asked_once(ask, shelf):
@@ -182,9 +198,9 @@ def test_methods(form, cache):
     assert form.run(second.embed(["y", "z"])) == ["second:y", "second:z"]
     assert form.run(first.embed(texts=["z", "x"])) == ["first:z", "first:x"]
     assert runs == [("first", ["x", "y"]), ("second", ["y", "z"]), ("first", ["z"])]
-    assert form.run(first.embed.peek(["x", "nothing"])) == ["first:x", MISS]
+    assert [form.run(first.embed.peek([item])) for item in ("x", "nothing")] == [["first:x"], MISS]
     assert form.run(first.embed.invalidate(["x"]))
-    assert form.run(first.embed.peek(["x"])) == [MISS]
+    assert form.run(first.embed.peek(["x"])) is MISS
 
 
 def test_ai_cached_takes_it_too(form, cache, shelf):
@@ -265,7 +281,7 @@ def test_a_function_that_answers_no_list(make, shelf, answer):
     ask = make()
     with pytest.raises(TypeError, match=r"answered a \w+ for a list of 2 items.*one answer for each item"):
         ask([1, 2])
-    assert ask.peek([1, 2]) == [MISS, MISS]
+    assert peeked(ask, [1, 2]) == [MISS, MISS]
     assert ask.figures() == (0, 2, 0, 0, 2, 0)
 
 
@@ -275,7 +291,7 @@ def test_a_function_that_answers_too_many_or_too_few(make, shelf, answers):
     ask = make()
     with pytest.raises(ValueError, match=rf"answered {len(answers)} values for 2 items, so nobody knows"):
         ask([1, 2])
-    assert ask.peek([1, 2]) == [MISS, MISS]
+    assert peeked(ask, [1, 2]) == [MISS, MISS]
     shelf.returns = list
     assert ask([1, 2]) == ["<1>", "<2>"]
 
@@ -291,7 +307,7 @@ def test_one_answer_that_can_be_used_only_once_fails_alone(make, shelf):
     ask = make()
     with pytest.raises(TypeError, match="used only once"):
         ask([1, 2, 3])
-    assert ask.peek([1, 2, 3]) == [1, MISS, 3]
+    assert peeked(ask, [1, 2, 3]) == [1, MISS, 3]
 
 
 REFUSED = [
@@ -351,7 +367,7 @@ def test_one_item_that_fails_costs_no_other(ask, shelf):
     with pytest.raises(ValueError, match="no such item") as raised:
         ask([1, 2, 3, 4])
     assert raised.value is error
-    assert ask.peek([1, 2, 3, 4]) == ["<1>", MISS, MISS, "<4>"]
+    assert peeked(ask, [1, 2, 3, 4]) == ["<1>", MISS, MISS, "<4>"]
     assert ask.figures() == (0, 4, 0, 0, 2, 2)
     shelf.broken.clear()
     assert ask([1, 2, 3, 4]) == ["<1>", "<2>", "<3>", "<4>"]
@@ -374,7 +390,7 @@ def test_any_exception_passes_unchanged(ask, shelf, error):
     with pytest.raises(RuntimeError if wrapped else type(error)) as raised:
         ask([1, 2])
     assert (raised.value.__cause__ if wrapped else raised.value) is error
-    assert ask.peek([1, 2]) == [MISS, "<2>"]
+    assert peeked(ask, [1, 2]) == [MISS, "<2>"]
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), KeyboardInterrupt(), SystemExit()], ids=repr)
@@ -383,7 +399,7 @@ def test_no_exception_is_ever_an_answer(ask, shelf, error):
     shelf.breaks(1, error)
     taken = settled_error(ask, [2, 1])
     assert taken is type(error)
-    assert ask.peek([1, 2]) == [MISS, "<2>"]
+    assert peeked(ask, [1, 2]) == [MISS, "<2>"]
 
 
 def settled_error(ask, *args):
@@ -622,7 +638,7 @@ def test_rules_see_one_item(make, shelf, clock):
     }  # fmt: skip
     assert ask.explain([3]).tags == ("item:3",)
     clock.advance(10)
-    assert ask.peek([1, 2, 3]) == [MISS, MISS, "<3>"]
+    assert peeked(ask, [1, 2, 3]) == [MISS, MISS, "<3>"]
     assert ask([1, 2, 3]) == ["<1>", "<2>", "<3>"]
     assert shelf.runs() == [(1, 2, 3), [1, 2]]
 
@@ -640,17 +656,17 @@ def test_a_tag_drops_its_items_only(make, shelf, form, cache):
     ask = make(tags=["item:{items[0]}", "shelf:{shelf}"])
     ask([1, 2, 3])
     cache.sync.invalidate_tags("item:2")
-    assert ask.peek([1, 2, 3]) == ["<1>", MISS, "<3>"]
+    assert peeked(ask, [1, 2, 3]) == ["<1>", MISS, "<3>"]
     ask([1, 2, 3])
     assert shelf.runs() == [[1, 2, 3], [2]]
     cache.sync.invalidate_tags("shelf:a")
-    assert ask.peek([1, 2, 3]) == [MISS] * 3
+    assert peeked(ask, [1, 2, 3]) == [MISS] * 3
 
 
 def test_a_tag_rule_that_fails_for_one_item_costs_that_one_its_entry(make, shelf):
     ask = make(tags=lambda items, shelf: [f"{10 // items[0]}"])
     assert ask([1, 0, 2]) == ["<1>", "<0>", "<2>"]
-    assert ask.peek([1, 0, 2]) == ["<1>", MISS, "<2>"]
+    assert peeked(ask, [1, 0, 2]) == ["<1>", MISS, "<2>"]
 
 
 def test_answers_that_are_not_stored_reach_each_place(make, shelf):
@@ -692,7 +708,7 @@ def test_what_the_function_declines_is_stored_for_no_item(form, cache):
 
     driven = form.cached(ask, cache=cache, each="items", errors={ValueError: 5})
     assert driven([1, 2]) == [1, 2]
-    assert driven.peek([1, 2]) == [MISS, MISS]
+    assert peeked(driven, [1, 2]) == [MISS, MISS]
 
 
 # --- verbs
@@ -714,7 +730,7 @@ def test_peek_has_a_gap_where_nothing_is(ask, shelf):
     ask([2])
     shelf.runs()
     figures = ask.figures()
-    assert ask.peek((1, 2, 2)) == [MISS, "<2>", "<2>"]
+    assert peeked(ask, (1, 2, 2)) == [MISS, "<2>", "<2>"]
     assert (shelf.runs(), ask.figures()) == ([], figures)
 
 
@@ -723,7 +739,7 @@ def test_peek_shows_no_stored_failure(make, shelf):
     shelf.breaks(1, ValueError())
     with pytest.raises(ValueError):
         ask([1, 2])
-    assert ask.peek([1, 2]) == [MISS, "<2>"]
+    assert peeked(ask, [1, 2]) == [MISS, "<2>"]
 
 
 def test_store_puts_one_value_to_each_item(ask, shelf):
@@ -741,7 +757,7 @@ def test_store_keeps_to_the_rules_of_each_item(make):
     ask = make(store_if=lambda answer: answer != "bad")
     assert ask.store(["good", "bad"], [1, 2]) is False
     assert ask.store([ValueError(), "good"], [3, 4]) is False
-    assert ask.peek([1, 2, 3, 4]) == ["good", MISS, MISS, "good"]
+    assert peeked(ask, [1, 2, 3, 4]) == ["good", MISS, MISS, "good"]
 
 
 def test_invalidate_drops_what_it_names(ask, shelf):
@@ -755,7 +771,7 @@ def test_invalidate_drops_what_it_names(ask, shelf):
 def test_invalidate_all_drops_all_items(ask, shelf):
     ask([1, 2]), ask([3], "b")
     ask.invalidate_all()
-    assert ask.peek([1, 2]) + ask.peek([3], "b") == [MISS] * 3
+    assert peeked(ask, [1, 2]) + peeked(ask, [3], "b") == [MISS] * 3
     assert "invalidated" in ask.explain([1]).reason
 
 
@@ -806,7 +822,7 @@ def test_bypass(ask, shelf):
         assert ask([1, 2, 1]) == ["<1>", "<2>", "<1>"]
         assert ask([]) == []
     assert shelf.runs() == [[1], [1, 2, 1]]
-    assert ask.peek([2]) == [MISS]
+    assert peeked(ask, [2]) == [MISS]
     assert ask.figures() == (0, 4, 0, 0, 0, 1)
 
 
@@ -871,8 +887,8 @@ def test_use_cache(ask, shelf):
     ask([1])
     with use_cache(other):
         assert ask([1, 2]) == ["<1>", "<2>"]
-        assert ask.peek([1, 2, 3]) == ["<1>", "<2>", MISS]
-    assert ask.peek([1, 2]) == ["<1>", MISS]
+        assert peeked(ask, [1, 2, 3]) == ["<1>", "<2>", MISS]
+    assert peeked(ask, [1, 2]) == ["<1>", MISS]
     assert shelf.runs() == [[1], [1, 2]]
 
 
@@ -887,7 +903,7 @@ def test_a_cache_that_is_off(make, cache, shelf):
     assert ask.refresh([3]) == ["<3>"]
     assert shelf.runs() == [(1, 2, 1), (1, 2, 1), [3]]
     assert ask.figures() == (0, 7, 0, 0, 0, 0)
-    assert ask.peek([1]) == [MISS]
+    assert peeked(ask, [1]) == [MISS]
     assert ask.store(["x"], [1]) is False
     assert ask.invalidate([1]) is False
     with only_if_cached(), pytest.raises(NotCachedError, match="disabled"):
@@ -925,7 +941,7 @@ def test_a_plain_backend(form, shelf):
     assert ask([2, 3]) == ["<2>", "<3>"]
     assert shelf.runs() == [[1, 2], [3]]
     assert plain.kept[ask.key([3])][0] == "<3>"
-    assert ask.peek([3, 4]) == ["<3>", MISS]
+    assert peeked(ask, [3, 4]) == ["<3>", MISS]
     with only_if_cached():
         assert ask([1, 2]) == ["<1>", "<2>"]
     assert ask.invalidate([1]) is True
@@ -969,3 +985,13 @@ def test_the_clock_is_that_of_the_cache(form, shelf):
     clock.advance(1)
     ask([1, 2])
     assert shelf.runs() == [[1], [2], [1]]
+
+
+def test_peek_answers_the_whole_list_or_nothing(form, cache, shelf):
+    """Whoever asks for ``MISS`` once knows that there is none in the list."""
+    ask = form.cached(shelf.plain(), cache=cache, each="items")
+    ask([1, 2])
+    assert ask.peek([2, 1, 2]) == ["<2>", "<1>", "<2>"]
+    assert ask.peek([1, 3, 2]) is MISS
+    assert ask.peek([]) == []
+    assert shelf.runs() == [[1, 2]]

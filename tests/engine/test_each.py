@@ -3,9 +3,10 @@
 import pytest
 
 from askonce import ConfigurationError, InMemoryCache, cached
+from askonce._types import Failure
 from askonce.engine.call import Call
 from askonce.engine.each import checked_answers, items_of, place_of_list, single, with_items
-from askonce.engine.joint import Batch
+from askonce.engine.joint import Batch, Parts
 from askonce.flight import Flight, Flights
 
 
@@ -39,6 +40,31 @@ def test_a_batch_has_a_call_for_each_different_item(function):
     assert [call.arguments for call in batch.calls] == [("first", ["x"], 3), ("first", ["y"], 3)]
     assert [call.key for call in batch.calls] == [function.keys.key(call.arguments) for call in batch.calls]
     assert batch.places == [0, 1, 0]
+
+
+def test_what_was_found_with_the_keys_is_not_looked_up_again(function):
+    """Else the order of eviction would take one use for two."""
+    store = function.store()
+    whole = Call(function, store, "", (1, ["x", "y"], 3))
+    parts = Parts.of(whole)
+    fence = store.open_fence(parts.keys[0])
+    entry = store.fill(fence, "answer", 60)
+    store.close_fence(fence)
+    batch = Batch.of(whole, parts, {entry.key: entry})
+    store.drop(entry.key)
+    assert [call.survey().entry for call in batch.calls] == [entry, None]
+
+
+def test_an_exception_that_was_found_is_for_nobody_who_keeps_none(function):
+    """A function of the same name may have kept it."""
+    store = function.store()
+    whole = Call(function, store, "", (1, ["x"], 3))
+    parts = Parts.of(whole)
+    fence = store.open_fence(parts.keys[0])
+    entry = store.fill(fence, Failure(KeyError()), 60)
+    store.close_fence(fence)
+    batch = Batch.of(whole, parts, {entry.key: entry})
+    assert batch.calls[0].survey().entry is None
 
 
 def test_the_function_is_asked_with_a_list_of_its_own(function):

@@ -9,7 +9,17 @@ from contextvars import ContextVar
 
 import pytest
 
-from askonce import InMemoryCache, bypass, cached, current_call, fresh, only_if_cached, refreshing, use_cache
+from askonce import (
+    MISS,
+    InMemoryCache,
+    bypass,
+    cached,
+    current_call,
+    fresh,
+    only_if_cached,
+    refreshing,
+    use_cache,
+)
 from askonce.engine import drivers
 from askonce.testing import ManualClock
 
@@ -83,13 +93,11 @@ def test_a_refresh_runs_with_a_copy_of_the_context_of_who_set_it_off(drive, cach
     drive(ask, script, cache=cache, ttl=10, stale=20)
 
 
-@pytest.mark.parametrize("context", [lambda: fresh(15), lambda: use_cache(InMemoryCache())])
-def test_a_refresh_is_outside_of_the_contexts_of_who_set_it_off(drive, cache, clock, context):
-    """What it calls is cached as usual, in the usual cache."""
-    inner_cache = InMemoryCache(clock=clock)
+def test_a_refresh_is_outside_of_what_its_caller_wants_of_answers(drive, cache, clock):
+    """What it calls is served as usual, however new the caller wants its own answer."""
     runs = []
 
-    @cached(cache=inner_cache, ttl=1000)
+    @cached(cache=cache, ttl=1000)
     def inner():
         runs.append("inner")
 
@@ -98,14 +106,37 @@ def test_a_refresh_is_outside_of_the_contexts_of_who_set_it_off(drive, cache, cl
         inner()
         return a
 
-    other = use_cache(cache)
-
     def script(call, ask):
+        inner()
+        clock.advance(6)
         call(1)
         clock.advance(10)
-        with context(), other:
+        with fresh(15):
             call(1)
-        assert runs == ["outer", "inner", "outer"]
+        assert runs == ["inner", "outer", "outer"]
+
+    drive(ask, script, cache=cache, ttl=10, stale=20)
+
+
+def test_a_refresh_stays_in_the_cache_that_its_caller_chose(drive, cache, clock):
+    """Another cache may be another tenant's: nothing may end up there, or come from there."""
+    tenant = InMemoryCache(clock=clock)
+
+    @cached(cache=cache, ttl=1000, name="inner")
+    def inner(a):
+        return a
+
+    def ask(a):
+        return inner(a)
+
+    def script(call, ask):
+        with use_cache(tenant):
+            call(1)
+            inner.invalidate(1)
+            clock.advance(10)
+            call(1)
+            assert inner.peek(1) == 1
+        assert inner.peek(1) is MISS
 
     drive(ask, script, cache=cache, ttl=10, stale=20)
 
@@ -221,7 +252,7 @@ async def begun(ask, runs):
 
 
 def test_a_refresh_ends_with_its_loop_and_the_next_call_sets_off_another(cache, clock, caplog):
-    """``asyncio.run`` cancels what is left. That is no failure, and nobody rests for it."""
+    """``asyncio.run`` cancels what is left: no failure, and nobody rests for it, but the log hears of it."""
     runs = []
     ask = endless(cache, runs)
     with caplog.at_level(logging.DEBUG, "askonce"):
@@ -230,7 +261,8 @@ def test_a_refresh_ends_with_its_loop_and_the_next_call_sets_off_another(cache, 
         assert asyncio.run(begun(ask, runs)) == 1
         assert asyncio.run(settled(ask(1))) == 1
     assert asyncio.run(ask(1)) == 3
-    assert (ask.cache_info().errors, caplog.records) == (0, [])
+    assert [record.event for record in caplog.records] == ["refresh_abandoned"]
+    assert (ask.cache_info().errors, ask.cache_info().refreshed) == (0, 1)
     assert len(cache.flights) == len(cache._fences) == 0
 
 

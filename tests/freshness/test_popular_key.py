@@ -180,7 +180,7 @@ def test_threads_never_wait_again_with_refresh_ahead(seed, monkeypatch):
     popular = PopularThreads(free_runs=0, refresh_ahead=2)
 
     def tick():
-        while popular.running < crew._threads:  # what has been sent behind begins
+        while popular.running < crew._busy.total():  # what has been sent behind begins
             pass
         popular.clock.advance(1)
         popular.gate.set()

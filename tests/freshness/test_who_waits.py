@@ -214,6 +214,7 @@ def test_a_tag_rule_that_fails_costs_the_entry_behind_as_in_front(cache, clock):
         assert ask(1) == 1
         settle_blocking()
         assert len(runs) == expected
+        clock.advance(5)
     assert ask.cache_info().stored == 1
     ask.uncached(1)
     assert ask(2) == 5

@@ -8,16 +8,15 @@ import time
 from collections.abc import Generator, Mapping
 from typing import Any, cast
 
-from askonce._types import Entry
-from askonce.engine import commands, flow, joint
+from askonce._types import MISS, Entry, Failure
+from askonce.engine import commands, filling, flow, joint
 from askonce.engine.call import Call
 from askonce.engine.each import checked_answers, items_of, single, with_items
 from askonce.engine.function import Function
-from askonce.engine.joint import Batch
+from askonce.engine.joint import Batch, Parts
 from askonce.engine.record import CurrentCall
 from askonce.engine.seats import Outcome, begin, fly, raising, served
 from askonce.engine.steps import Behind, Flow, Home, Invoke, Step
-from askonce.freshness import Verdict
 from askonce.signature import Arguments
 
 
@@ -31,7 +30,11 @@ def serve(whole: Call) -> Flow:
         return (yield from _stored(Batch.of(whole)))
     if not whole.store.enabled or whole.way == "bypass":
         return (yield from _uncached(whole))
-    batch, demand = Batch.of(whole), whole.demand
+    parts, demand = Parts.of(whole), whole.demand
+    found = {} if demand is not None else _found(whole, parts.keys)
+    if demand is None and (answers := _answers_at_once(whole, parts.keys, found)) is not None:
+        return answers
+    batch = Batch.of(whole, parts, found)
     anew = [call for call in batch.calls if demand is not None and demand.first(whole.store, call.key)]
     outcomes = yield from _recomputed(batch, anew)
     pending = [call for call in batch.calls if call.key not in outcomes]
@@ -53,10 +56,13 @@ def refresh(function: Function, arguments: Arguments) -> Flow:
 
 
 def peek(function: Function, arguments: Arguments) -> Flow:
-    """What would be served for each item, or ``MISS`` in its place."""
+    """What would be served, or ``MISS`` where an item is missing."""
+    batch = Batch.of(Call(function, function.store(), "", arguments))
     found: list[Any] = []
-    for item in items_of(function, arguments):
-        value = yield from commands.peek(function, with_items(function, arguments, [item]))
+    for place in batch.places:
+        value = (yield from commands.peeked(batch.calls[place])) if batch.calls[0].store.enabled else MISS
+        if value is MISS:
+            return MISS
         found.append(value)
     return found
 
@@ -111,6 +117,23 @@ def _uncached(whole: Call) -> Flow:
     return answers
 
 
+def _found(whole: Call, keys: list[str]) -> dict[str, Entry]:
+    """What can be served without a thought."""
+    look = whole.store.look
+    return {key: entry for key in dict.fromkeys(keys) if (entry := look(key)) is not None}
+
+
+def _answers_at_once(whole: Call, keys: list[str], found: Mapping[str, Entry]) -> list[Any] | None:
+    """The answers, where there is one to each item, and no exception among them."""
+    if not all(map(found.__contains__, keys)):
+        return None
+    answers = [found[key].value for key in keys]
+    if Failure in map(type, answers):
+        return None
+    whole.function.figures.looked_up += len(found)
+    return answers
+
+
 def _stored(batch: Batch) -> Flow:
     found: list[tuple[Call, Entry]] = []
     for call in batch.calls:
@@ -137,17 +160,23 @@ def _look(batch: Batch, calls: list[Call], outcomes: dict[str, Outcome]) -> Gene
     missing: list[Call] = []
     due: list[tuple[Call, Entry]] = []
     for call in calls:
-        what, entry = call.survey()
-        if entry is None or what is Verdict.TRY or flow.is_being_refreshed(call):
+        entry, is_due, _ = call.survey()
+        if entry is None or flow.is_being_refreshed(call):
             missing.append(call)
             continue
-        if what is Verdict.REFRESH:
-            due.append((Call(call.function, call.store, call.key, call.arguments), entry))
+        if is_due:
+            due.append((call, entry))
         outcomes[call.key] = served(call, entry)
     if due:
-        place = "+".join(call.key for call, _ in due)
-        yield Behind(due[0][0].store.flights, place, lambda: _replaced(batch, due))
+        flights, place = due[0][0].store.flights, due[0][0].key
+        yield Behind(
+            flights, place, lambda: _replaced(batch.detached(), _detached(due)), batch.function.name
+        )
     return missing
+
+
+def _detached(due: list[tuple[Call, Entry]]) -> list[tuple[Call, Entry]]:
+    return [(call.detached(), entry) for call, entry in due]
 
 
 def _replaced(batch: Batch, due: list[tuple[Call, Entry]]) -> Generator[Step, Any, None]:
@@ -156,6 +185,8 @@ def _replaced(batch: Batch, due: list[tuple[Call, Entry]]) -> Generator[Step, An
     try:
         if seats:
             yield from joint.work(batch, seats, behind=True)
+            for call, entry in due:
+                filling.let_rest(call, entry)
     finally:
         joint.give_up(seats)
 

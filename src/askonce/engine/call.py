@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from askonce._types import Entry, Failure, born_at, is_failure, life_of
 from askonce.backends.engine import EngineStore, Fence
@@ -12,6 +12,7 @@ from askonce.engine.notes import Notes
 from askonce.engine.record import CurrentCall
 from askonce.flight import own_copy
 from askonce.freshness import Freshness, Verdict, verdict
+from askonce.isolation import isolated
 from askonce.signature import Arguments
 
 
@@ -89,6 +90,7 @@ class Call:
     key: str
     arguments: Arguments
     demand: Demand | None = None
+    seen: "Survey | None" = None
     untagged: bool = False
     """Whether the rule for its tags failed: nothing may be stored that no tag would reach."""
     record: CurrentCall | None = None
@@ -108,6 +110,10 @@ class Call:
         """What a context says about how the answer is got."""
         return None if self.demand is None else self.demand.way
 
+    def detached(self) -> "Call":
+        """The same question outside of contexts, with arguments that the caller cannot change any more."""
+        return Call(self.function, self.store, self.key, isolated(self.arguments)[0])
+
     def open_fence(self) -> Fence:
         """Begin a fill, with the tags that are known before the function runs."""
         tags = self.function.tags_of(self.arguments)
@@ -116,15 +122,32 @@ class Call:
             tags = self.function.tags
         return self.store.open_fence(self.key, tags)
 
-    def survey(self) -> tuple[Verdict, Entry | None]:
-        """What to do, and the entry to serve or to fall back on."""
+    def survey(self) -> "Survey":
+        """What memory has for this call: the first time what was seen just now, since chance is in it."""
+        if self.seen is not None:
+            seen, self.seen = self.seen, None
+            return seen
         entry = self.store.look(self.key)
         if entry is not None:
-            return (Verdict.SERVE, entry) if self.accepts(entry) else (Verdict.NOTHING, None)
+            return Survey(entry) if self.accepts(entry) else _NOTHING
         entry = self._windowed()
         life = None if entry is None else life_of(entry)
-        what = Verdict.NOTHING if life is None else verdict(life, self.now, self.store.draw)
-        return what, None if what is Verdict.NOTHING else entry
+        if life is None:
+            return _NOTHING
+        match verdict(life, self.now, self.store.draw):
+            case Verdict.SERVE:
+                return Survey(entry)
+            case Verdict.REFRESH:
+                return Survey(entry, is_due=not self.store.flights.has(self.key))
+            case Verdict.TRY:
+                return Survey(fallback=entry)
+            case Verdict.NOTHING:
+                return _NOTHING
+
+    @property
+    def asks_remote(self) -> bool:
+        """Whether the tier behind memory may answer: nobody knows the age of what it has."""
+        return self.store.remote is not None and (self.demand is None or self.demand.max_age is None)
 
     def fallback(self) -> Entry | None:
         """An entry that may stand in for an answer that does not come."""
@@ -169,3 +192,20 @@ class Call:
             raise own_copy(value.error, None)
         self.function.admit(self.store, entry, self.arguments)
         return value
+
+
+class Survey(NamedTuple):
+    """What memory has for a call.
+
+    Attributes:
+        entry: what is to be served at once.
+        is_due: whether it is to be refreshed behind, and nobody is at it.
+        fallback: what may stand in if nothing better comes.
+    """
+
+    entry: Entry | None = None
+    is_due: bool = False
+    fallback: Entry | None = None
+
+
+_NOTHING = Survey()

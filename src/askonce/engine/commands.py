@@ -8,7 +8,6 @@ from askonce.engine import filling, flow
 from askonce.engine.call import Call
 from askonce.engine.function import Function
 from askonce.engine.steps import Flow, Remote
-from askonce.freshness import Verdict
 from askonce.signature import Arguments
 
 
@@ -25,11 +24,15 @@ def peek(function: Function, arguments: Arguments) -> Flow:
     store = function.store()
     if not store.enabled:
         return MISS
-    call = Call(function, store, function.keys.key(arguments), arguments)
-    what, entry = call.survey()
-    if entry is None and store.remote is not None:
+    return (yield from peeked(Call(function, store, function.keys.key(arguments), arguments)))
+
+
+def peeked(call: Call) -> Flow:
+    """What would be served for a call with a key, or ``MISS``."""
+    entry = call.survey().entry
+    if entry is None and call.asks_remote:
         entry = yield from flow.peek_remote(call)
-    if entry is None or what is Verdict.TRY:
+    if entry is None:
         return MISS
     value = entry.value
     return MISS if isinstance(value, Failure) else value

@@ -5,6 +5,7 @@ import contextvars
 import threading
 import weakref
 from collections.abc import Generator
+from contextlib import AbstractContextManager
 from typing import Any
 
 from askonce._logging import get_logger
@@ -138,7 +139,7 @@ async def _launch(step: Launch) -> Landing | None:
     """Do the work in a task of its own, with the leader's context, and wait for it like anybody else."""
     loop = asyncio.get_running_loop()
     flight = step.flight
-    task = loop.create_task(_fly(flight, step.work), name=f"askonce {flight.key}")
+    task = loop.create_task(_fly(flight, step.work, modes.carried()), name=f"askonce {flight.key}")
     _hold(task, loop)
 
     def land(task: "asyncio.Task[None]") -> None:
@@ -163,11 +164,13 @@ async def _launch(step: Launch) -> Landing | None:
 
 def _launch_thread(step: Launch) -> Landing | None:
     """Do the work in a thread of its own, with the leader's context, so that the leader may leave it."""
+    contexts = modes.carried()
 
     def fly() -> None:
         current_flight.set(step.flight)
         try:
-            drive_blocking(step.work)
+            with contexts:
+                drive_blocking(step.work)
         except BaseException as error:  # noqa: BLE001  nobody else could see it: the leader has its landing
             _report_lost(step.flight.key, error)
         finally:
@@ -192,32 +195,34 @@ def _send_task(step: Behind) -> None:
     place = (step.flights, step.key)
     if place in places:
         return
+    flow, contexts = step.prepare(), modes.behind()
     places.add(place)
-    task = loop.create_task(_go_behind(step), name=f"askonce refresh {step.key}")
-    _hold(task, loop)
+
+    async def go() -> None:
+        places.discard(place)  # from here on it is the flight that others see
+        try:
+            with contexts:
+                await drive(flow)
+        except Exception as error:  # noqa: BLE001  nobody else could see it
+            _report_lost(step.key, error)
 
     def end(task: "asyncio.Task[None]") -> None:
         places.discard(place)
         _release(task, loop)
 
+    task = loop.create_task(go(), name=f"askonce refresh {step.key}")
+    _hold(task, loop)
     task.add_done_callback(end)
-
-
-async def _go_behind(step: Behind) -> None:
-    modes.outside()
-    try:
-        await drive(step.flow())
-    except Exception as error:  # noqa: BLE001  nobody else could see it
-        _report_lost(step.key, error)
 
 
 def _send_thread(step: Behind) -> None:
     """Carry out a flow behind the caller, in a thread of the crew with the caller's context."""
+    flow, contexts = step.prepare(), modes.behind()
 
     def go() -> None:
-        modes.outside()
         try:
-            drive_blocking(step.flow())
+            with contexts:
+                drive_blocking(flow)
         except BaseException as error:  # noqa: BLE001  nobody else could see it
             _report_lost(step.key, error)
 
@@ -250,9 +255,12 @@ def _release(task: "asyncio.Task[None]", loop: asyncio.AbstractEventLoop) -> Non
         _under_way.pop(loop, None)
 
 
-async def _fly(flight: Flight, work: Generator[Step, Any, None]) -> None:
+async def _fly(
+    flight: Flight, work: Generator[Step, Any, None], contexts: AbstractContextManager[None]
+) -> None:
     current_flight.set(flight)
-    await drive(work)
+    with contexts:
+        await drive(work)
 
 
 def is_being_cancelled() -> bool:

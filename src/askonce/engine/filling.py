@@ -36,12 +36,30 @@ def work(call: Call, flight: Flight, *, behind: bool = False) -> Generator[Step,
     except BaseException as error:
         if not (yield IsAnswer(error)):
             # Cancelled, and not for want of callers: the leader's to raise, the others lead anew.
+            if behind:
+                call.function.notes.warn("refresh_abandoned", error)
             land(call, flight, Landing(error=error, traceback=error.__traceback__, retry=True))
             raise
         if isinstance(error, Wrapped):
             error = error.error
         landing = yield from failed(call, fence, error, behind=behind or is_left(flight))
+    call.function.figures.refreshed += behind
     land(call, flight, landing)
+    if behind:
+        pass_on(landing)
+
+
+def pass_on(landing: Landing) -> None:
+    """Raise what ended a run that nobody waits for, if it is meant for the whole program."""
+    if isinstance(landing.error, (KeyboardInterrupt, SystemExit)):
+        raise landing.error
+
+
+def let_rest(call: Call, entry: Entry) -> None:
+    """Have nobody try again for a while where a refresh left the entry as it was, whatever the reason."""
+    life = life_of(entry)
+    if life is not None and life.retry <= call.now and call.store.held(call.key) is entry:
+        call.store.rest(entry, call.now + call.function.freshness.retry_after)
 
 
 def is_left(flight: Flight) -> bool:
@@ -61,10 +79,7 @@ def failed(call: Call, fence: Fence, error: BaseException, *, behind: bool) -> G
 def compute(call: Call, fence: Fence, *, behind: bool = False) -> Generator[Step, Any, tuple[Landing, bool]]:
     """Run the function and store what it answers; the landing, and whether it was stored."""
     figures = call.function.figures
-    if behind:
-        figures.refreshed += 1
-    else:
-        figures.computed += 1
+    figures.computed += not behind
     record = call.record = CurrentCall((call.key,), call.function.operation)
     started = call.now
     try:
@@ -128,7 +143,7 @@ def note_failure(
     call: Call, fence: Fence, error: BaseException, *, behind: bool = False
 ) -> Generator[Step, Any, None]:
     """Let an entry that still serves rest, or store the exception if the function's options say so."""
-    if not isinstance(error, Exception):
+    if not isinstance(error, Exception) or fence.broken:  # of what was asked before an invalidation
         return
     policy = call.function.freshness
     entry = call.store.held(call.key)

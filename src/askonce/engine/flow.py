@@ -10,7 +10,7 @@ from askonce.engine.call import Call
 from askonce.engine.steps import Behind, Flow, Home, Launch, Step, Wait, Wrapped
 from askonce.exceptions import NotCachedError
 from askonce.flight import Flight, Landing, current_flight, own_copy
-from askonce.freshness import Verdict
+from askonce.isolation import isolated
 
 
 def serve(call: Call) -> Flow:
@@ -29,20 +29,20 @@ def _cached(call: Call) -> Flow:
     patient = True
     has_led = False
     while True:
-        what, entry = call.survey()
-        if entry is not None and what is not Verdict.TRY and not is_being_refreshed(call):
-            if what is Verdict.REFRESH:
+        entry, is_due, fallback = call.survey()
+        if entry is not None and not is_being_refreshed(call):
+            if is_due:
                 yield from revalidate(call, entry)
             return call.hit(entry)
         if not call.function.joins:
             return (yield from _alone(call))
-        landing, led = yield from _fly(call, anew=False, limit=_limit(call, entry))
+        landing, led = yield from _fly(call, anew=False, limit=_limit(call, fallback))
         has_led |= led  # such a call is counted as one that computed, whatever it waits for after that
         if landing is None:
-            entry = call.fallback()
-            if entry is not None:
+            stale = call.fallback()
+            if stale is not None:
                 call.function.figures.joined += not has_led
-                return call.stand_in(entry)
+                return call.stand_in(stale)
         elif led and patient and isinstance(landing.error, asyncio.CancelledError) and landing.retry:
             patient = False  # somebody cancelled the work; once may be chance, twice is its own doing
         elif is_for(call, led, landing):
@@ -74,11 +74,10 @@ def found(call: Call) -> Generator[Step, Any, Entry]:
     Raises:
         NotCachedError: there is none.
     """
-    what, entry = call.survey()
-    if entry is None and call.store.remote is not None:
+    entry = call.survey().entry
+    if entry is None and call.asks_remote:
         entry = yield from peek_remote(call)
-        what = Verdict.SERVE
-    if entry is None or what is Verdict.TRY:
+    if entry is None:
         off = None if call.store.enabled else "this cache is disabled"
         reason = (
             off or call.store.sight(call.key).reason or "it is older than the context around the call allows"
@@ -92,8 +91,9 @@ def found(call: Call) -> Generator[Step, Any, Entry]:
 
 def revalidate(call: Call, entry: Entry) -> Generator[Step, Any, None]:
     """Have an entry replaced by a new answer, behind the caller."""
-    again = Call(call.function, call.store, call.key, call.arguments)
-    yield Behind(call.store.flights, call.key, lambda: _replaced(again, entry))
+    yield Behind(
+        call.store.flights, call.key, lambda: _replaced(call.detached(), entry), call.function.name
+    )
 
 
 def _replaced(call: Call, entry: Entry) -> Generator[Step, Any, None]:
@@ -108,6 +108,7 @@ def _replaced(call: Call, entry: Entry) -> Generator[Step, Any, None]:
         if call.store.held(call.key) is entry:
             current_flight.set(flight)
             yield from filling.work(call, flight, behind=True)
+            filling.let_rest(call, entry)
     finally:
         filling.give_up(call, flight)
 
@@ -136,9 +137,7 @@ def refuse_own_refresh(call: Call) -> None:
 
 
 def peek_remote(call: Call) -> Generator[Step, Any, Entry | None]:
-    """What the tier behind memory has, unless its age, which nobody knows, matters."""
-    if call.demand is not None and call.demand.max_age is not None:
-        return None
+    """What the tier behind memory has."""
     fence = call.open_fence()
     try:
         return (yield from filling.read(call.store, fence, call.key))
@@ -158,10 +157,12 @@ def _fly(
         landing: Landing | None
         if leads:
             landing = yield from _lead(call, flight, anew=anew, limit=limit)
+        elif flight.late and limit is not None:
+            landing = flight.landing  # others have waited long enough for it
         else:
             landing = yield Wait(flight, limit)
         if landing is None:
-            flight.lasts = True
+            call.store.flights.let_go(flight)
         elif landing.retry:
             filling.give_up(call, flight)
     finally:
@@ -190,6 +191,8 @@ def _lead(
         raise
     if landed is not None:
         return landed
+    if limit is not None:  # the caller may be gone while the function still runs
+        call.arguments = isolated(call.arguments)[0]
     landing: Landing | None = yield Launch(
         flight, filling.work(call, flight), lambda: filling.give_up(call, flight), limit
     )
@@ -198,15 +201,10 @@ def _lead(
 
 def look_again(call: Call, flight: Flight) -> Generator[Step, Any, Landing | None]:
     """Land a flight with what has been stored since the first look, here or behind memory."""
-    what, entry = call.survey()
-    if (
-        entry is None
-        and call.store.remote is not None
-        and (call.demand is None or call.demand.max_age is None)
-    ):
+    entry = call.survey().entry
+    if entry is None and call.asks_remote:
         entry = yield from filling.read(call.store, filling.fence_of(flight), call.key)
-        what = Verdict.SERVE
-    if entry is None or what is Verdict.TRY:
+    if entry is None:
         return None
     landing = Landing(entry, lambda: entry)
     filling.land(call, flight, landing)
@@ -217,7 +215,7 @@ def _alone(call: Call) -> Flow:
     """Compute without regard to others who do the same."""
     fence = call.open_fence()
     try:
-        if call.store.remote is not None and (call.demand is None or call.demand.max_age is None):
+        if call.asks_remote:
             entry = yield from filling.read(call.store, fence, call.key)
             if entry is not None:
                 return call.hit(entry)

@@ -250,6 +250,9 @@ class Function:
             return None, self._ask(Call(self, store, "", arguments))
         call = Call(self, store, self.keys.key(arguments), arguments)
         entry = store.look(call.key)
+        if entry is None and self.freshness.outlives:
+            call.seen = call.survey()
+            entry = None if call.seen.is_due else call.seen.entry
         return (None, self._ask(call)) if entry is None else (call.hit(entry), None)
 
     def call_of(self, arguments: Arguments) -> Call:

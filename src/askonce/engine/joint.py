@@ -1,16 +1,18 @@
 """One run of a function for several items of a list, each with a key, an entry and a flight of its own."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+from askonce._types import Entry
 from askonce.engine import filling
-from askonce.engine.call import Call
+from askonce.engine.call import Call, Survey
 from askonce.engine.each import checked_answers, items_of, place_of_list, with_items
 from askonce.engine.function import Function
 from askonce.engine.record import CurrentCall
 from askonce.engine.steps import Invoke, IsAnswer, Step, Wrapped
 from askonce.flight import Flight, Landing
+from askonce.isolation import isolated
 from askonce.signature import Arguments
 
 
@@ -36,8 +38,13 @@ class Batch:
     patient: bool = True
 
     @classmethod
-    def of(cls, whole: Call) -> "Batch":
+    def of(cls, whole: Call, parts: "Parts | None" = None, found: Mapping[str, Entry] = {}) -> "Batch":
         """Take a call apart.
+
+        Args:
+            whole: the call.
+            parts: its items and their keys, where they are known already.
+            found: entries that were looked up just now.
 
         Raises:
             TypeError: what should be a list is none.
@@ -46,14 +53,22 @@ class Batch:
         function = cast("Function", whole.function)
         batch = cls(function, whole.arguments)
         known: dict[str, int] = {}
-        for item in items_of(function, whole.arguments):
-            arguments = with_items(function, whole.arguments, [item])
-            key = function.keys.key(arguments)
+        position = place_of_list(function)
+        before, after = whole.arguments[:position], whole.arguments[position + 1 :]
+        for item, key in zip(*(parts or Parts.of(whole)), strict=True):
             place = known.setdefault(key, len(known))
             if place == len(batch.calls):
-                batch.calls.append(Call(function, whole.store, key, arguments, whole.demand))
+                call = Call(function, whole.store, key, (*before, [item], *after), whole.demand)
+                entry = found.get(key)
+                if entry is not None and call.accepts(entry):
+                    call.seen = Survey(entry)
+                batch.calls.append(call)
             batch.places.append(place)
         return batch
+
+    def detached(self) -> "Batch":
+        """The same without its items, with arguments that the caller cannot change any more."""
+        return Batch(self.function, isolated(self.arguments)[0])
 
     def joint(self, calls: list[Call]) -> Arguments:
         """The arguments of a call for some of the items: a list or a tuple, as it was given."""
@@ -61,6 +76,25 @@ class Batch:
         items = [call.arguments[place][0] for call in calls]
         given = self.arguments[place]
         return with_items(self.function, self.arguments, tuple(items) if isinstance(given, tuple) else items)
+
+
+class Parts(NamedTuple):
+    """The items of a call, and the key of each."""
+
+    items: list[Any]
+    keys: list[str]
+
+    @classmethod
+    def of(cls, whole: Call) -> "Parts":
+        """Make the keys.
+
+        Raises:
+            TypeError: what should be a list is none.
+            KeyBuildError: an item has no key.
+        """
+        function = cast("Function", whole.function)
+        items = items_of(function, whole.arguments)
+        return cls(items, function.keys.item_keys(whole.arguments, place_of_list(function), items))
 
 
 @dataclass(slots=True, eq=False)
@@ -93,11 +127,17 @@ def work(batch: Batch, led: list[Seat], *, behind: bool = False) -> Generator[St
     except BaseException as error:
         if not (yield IsAnswer(error)):
             # Cancelled, and not for want of callers: the leader's to raise, the others lead anew.
+            if behind:
+                batch.function.notes.warn("refresh_abandoned", error)
             _land(led, [Landing(error=error, traceback=error.__traceback__, retry=True)] * len(led))
             raise
         own = error.error if isinstance(error, Wrapped) else error
         landings = yield from _landings(led, [own] * len(led), 0.0, behind=behind)
+    if behind:
+        batch.function.figures.refreshed += len(led)
     _land(led, landings)
+    if behind:
+        filling.pass_on(landings[0])
 
 
 def _land(led: list[Seat], landings: list[Landing]) -> None:
@@ -108,9 +148,7 @@ def _land(led: list[Seat], landings: list[Landing]) -> None:
 def _run(batch: Batch, led: list[Seat], *, behind: bool) -> Generator[Step, Any, tuple[list[Any], float]]:
     """One answer for each item, and the seconds that they took together."""
     function, calls = batch.function, [seat.call for seat in led]
-    if behind:
-        function.figures.refreshed += len(led)
-    else:
+    if not behind:
         function.figures.computed += len(led)
     record = CurrentCall(tuple(call.key for call in calls), function.operation)
     for call in calls:

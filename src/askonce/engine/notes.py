@@ -13,31 +13,8 @@ PERIOD: Final = 10.0
 """... within so many seconds; what is more is counted, and the next line says how many there were."""
 
 
-class Notes:
-    """Warnings of one function.
-
-    Args:
-        function: its identity.
-    """
-
-    def __init__(self, function: str) -> None:
-        self._function = function
-        self._lock = threading.RLock()  # a handler of the log may call the function
-        self._events: dict[str, _Count] = {}
-
-    def warn(self, event: str, error: BaseException) -> None:
-        """Write a line about an exception: its class, never what it says, which may hold arguments."""
-        with self._lock:
-            count = self._events.setdefault(event, _Count())
-            held_back = count.next(time.monotonic())
-        if held_back is None:
-            return
-        more = {"held_back": held_back} if held_back else {}
-        get_logger().warning(event, function=self._function, error=type(error).__name__, **more)
-
-
-class _Count:
-    """How often an event came in this period, and how often nobody was told."""
+class Rate:
+    """How often an event came in this period, and how often nobody was told. Not for several threads at once."""
 
     __slots__ = ("began", "held_back", "lines")
 
@@ -56,3 +33,26 @@ class _Count:
         self.lines += 1
         held_back, self.held_back = self.held_back, 0
         return held_back
+
+
+class Notes:
+    """Warnings of one function.
+
+    Args:
+        function: its identity.
+    """
+
+    def __init__(self, function: str) -> None:
+        self._function = function
+        self._lock = threading.RLock()  # a handler of the log may call the function
+        self._events: dict[str, Rate] = {}
+
+    def warn(self, event: str, error: BaseException) -> None:
+        """Write a line about an exception: its class, never what it says, which may hold arguments."""
+        with self._lock:
+            count = self._events.setdefault(event, Rate())
+            held_back = count.next(time.monotonic())
+        if held_back is None:
+            return
+        more = {"held_back": held_back} if held_back else {}
+        get_logger().warning(event, function=self._function, error=type(error).__name__, **more)

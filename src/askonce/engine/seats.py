@@ -11,6 +11,7 @@ from askonce.engine.call import Call
 from askonce.engine.joint import Batch, Seat
 from askonce.engine.steps import Home, Launch, Step, Wait, Wrapped
 from askonce.flight import Flight, Landing, current_flight, own_copy
+from askonce.isolation import isolated
 
 Outcome = Callable[[], Any]
 """Gives the answer of an item, to each place where it stands, or raises."""
@@ -88,6 +89,10 @@ def _lead(batch: Batch, led: list[Seat], limit: float | None, *, anew: bool) -> 
         finally:
             joint.give_up(led)
         return
+    if limit is not None:  # the caller may be gone while the function still runs
+        batch.arguments = isolated(batch.arguments)[0]
+        for seat in led:
+            seat.call.arguments = isolated(seat.call.arguments)[0]
     yield Launch(led[0].flight, work, lambda: joint.give_up(led), limit)
 
 
@@ -128,10 +133,11 @@ def _outcome(
     """What an item's flight brought; ``None`` where somebody has to fly again."""
     call, flight = seat.call, seat.flight
     landing: Landing | None = flight.landing
+    limit = _limit([seat], deadline)
+    if landing is None and not (flight.late and limit is not None):
+        landing = yield Wait(flight, limit)
     if landing is None:
-        landing = yield Wait(flight, _limit([seat], deadline))
-    if landing is None:
-        flight.lasts = True
+        call.store.flights.let_go(flight)
         stale = call.fallback()
         if stale is None:
             return None

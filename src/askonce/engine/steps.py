@@ -50,11 +50,14 @@ class Launch:
 
 @dataclass(slots=True, eq=False)
 class Behind:
-    """Have a flow carried out while the caller goes on, unless the same is on its way already."""
+    """Have a flow carried out while the caller goes on, unless the same is about to begin already."""
 
     flights: Flights
     key: str
-    flow: Callable[[], "Flow"]
+    prepare: Callable[[], "Flow"]
+    """Makes the flow, before the caller goes on."""
+    group: str
+    """Whose flows share the threads that there are for such work."""
 
 
 @dataclass(slots=True, eq=False)

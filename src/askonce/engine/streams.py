@@ -21,7 +21,6 @@ from askonce.engine.function import Function
 from askonce.engine.record import CurrentCall
 from askonce.engine.recording import Log
 from askonce.engine.steps import Wrapped
-from askonce.freshness import Verdict
 from askonce.signature import Arguments
 
 
@@ -82,10 +81,10 @@ def play(call: Call) -> Play:
     if call.demand is not None and call.demand.first(call.store, call.key):
         call.store.break_fences(call.key)
         return (yield from _fresh(call, anew=True))
-    what, entry = call.survey()
-    if entry is None or what is Verdict.TRY:
+    entry, is_due, _ = call.survey()
+    if entry is None:
         return (yield from _fresh(call, anew=False))
-    if what is Verdict.REFRESH:
+    if is_due:
         yield from flow.revalidate(call, entry)
     return (yield from _replay(call.hit(entry)))
 
@@ -118,10 +117,8 @@ def _fresh(call: Call, *, anew: bool) -> Play:
 
 
 def _found_behind(call: Call, fence: Fence) -> Generator[Any, Any, Entry | None]:
-    """What the tier behind memory has, unless its age, which nobody knows, matters."""
-    if call.store.remote is None or (call.demand is not None and call.demand.max_age is not None):
-        return None
-    return (yield from filling.read(call.store, fence, call.key))
+    """What the tier behind memory has."""
+    return (yield from filling.read(call.store, fence, call.key)) if call.asks_remote else None
 
 
 def _recorded(call: Call, fence: Fence, *, falls_back: bool) -> Generator[Any, Any, Recording | Ended]:

@@ -1,0 +1,266 @@
+"""What a hostile reader found in refreshes behind: each of these was wrong once."""
+
+import asyncio
+import logging
+
+import pytest
+
+from askonce import InMemoryCache, cached, current_call
+from askonce.testing import ManualClock, settle, settle_blocking
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def cache(clock):
+    return InMemoryCache(clock=clock)
+
+
+def test_a_refresh_gets_the_arguments_as_they_were(cache, clock):
+    """What the caller does to them afterwards is not what the key says."""
+
+    @cached(cache=cache, ttl=10, stale=100)
+    async def total(numbers):
+        return sum(numbers)
+
+    async def main():
+        await total([1, 2])
+        clock.advance(11)
+        numbers = [1, 2]
+        await total(numbers)
+        numbers.append(100)
+        await settle()
+        return await total([1, 2])
+
+    assert asyncio.run(main()) == 3
+
+
+def test_so_does_one_for_the_items_of_a_list(cache, clock):
+    @cached(cache=cache, ttl=10, stale=100, each="rows")
+    async def totals(rows, more):
+        return [sum(row) + sum(more) for row in rows]
+
+    async def main():
+        await totals([[1, 2]], [3])
+        clock.advance(11)
+        row, more = [1, 2], [3]
+        await totals([row], more)
+        row.append(100)
+        more.append(1000)
+        await settle()
+        return await totals([[1, 2]], [3])
+
+    assert asyncio.run(main()) == [6]
+
+
+@pytest.mark.parametrize("each", [None, "numbers"])
+def test_so_does_a_run_that_its_caller_left(cache, clock, each):
+    async def main():
+        go = asyncio.Event()
+        go.set()
+
+        @cached(cache=cache, ttl=10, stale_if_error=100, timeout=0.001, each=each)
+        async def doubled(numbers):
+            await go.wait()
+            return [2 * number for number in numbers[0]] if each is None else [2 * n[0] for n in numbers]
+
+        await doubled([[1]])
+        clock.advance(11)
+        go.clear()
+        numbers = [1]
+        answer = await doubled([numbers])
+        numbers[0] = 100
+        go.set()
+        await settle()
+        return answer, await doubled([[1]])
+
+    assert asyncio.run(main()) == ([2], [2])
+
+
+def test_a_plain_function_gets_them_as_they_were_too(cache, clock):
+    @cached(cache=cache, ttl=10, stale=100)
+    def total(numbers):
+        return sum(numbers)
+
+    total([1, 2])
+    clock.advance(11)
+    numbers = [1, 2]
+    total(numbers)
+    numbers.append(100)
+    settle_blocking()
+    assert total([1, 2]) == 3
+
+
+def test_a_refresh_that_hangs_and_was_invalidated_does_not_hold_up_the_next(cache, clock):
+    async def main():
+        never, runs = asyncio.Event(), []
+
+        @cached(cache=cache, ttl=10, stale=100)
+        async def ask(a):
+            runs.append(a)
+            if len(runs) == 2:
+                await never.wait()
+            return len(runs)
+
+        await ask(1)
+        clock.advance(11)
+        await ask(1)
+        await asyncio.sleep(0)
+        await ask.invalidate(1)
+        assert await ask(1) == 3
+        clock.advance(11)
+        assert await ask(1) == 3
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert await ask(1) == 4
+        never.set()
+        await settle()
+        assert (await ask(1), len(runs)) == (4, 4)
+
+    asyncio.run(main())
+
+
+def decline():
+    current_call().skip_store()
+
+
+def cancel():
+    raise asyncio.CancelledError
+
+
+def generator_exit():
+    raise GeneratorExit
+
+
+@pytest.mark.parametrize(
+    ("options", "deed"),
+    [
+        ({"store_if": lambda answer: answer < 2}, None),
+        ({"ttl": lambda answer: 10 if answer < 2 else 0}, None),
+        ({}, decline),
+        ({}, cancel),
+        ({}, generator_exit),
+    ],
+)
+def test_a_refresh_whose_answer_is_not_stored_rests(cache, clock, options, deed):
+    """Otherwise a hundred callers are a hundred runs, one after the other."""
+    runs = []
+
+    async def main():
+        @cached(cache=cache, retry_after=60, **{"ttl": 10, "stale": 1000} | options)
+        async def ask(a):
+            runs.append(a)
+            if len(runs) > 1 and deed is not None:
+                deed()
+            return len(runs)
+
+        await ask(1)
+        clock.advance(11)
+        for _ in range(10):
+            assert await ask(1) == 1
+            await settle()
+        clock.advance(60)
+        await ask(1)
+        await settle()
+
+    asyncio.run(main())
+    assert len(runs) == 3
+
+
+def test_a_run_from_before_an_invalidation_does_not_make_the_new_entry_rest(cache, clock):
+    async def main():
+        go, runs = asyncio.Event(), []
+
+        @cached(cache=cache, ttl=10, stale=10_000, retry_after=3600)
+        async def ask(a):
+            runs.append(a)
+            if len(runs) == 2:
+                await go.wait()
+                raise ValueError
+            return len(runs)
+
+        await ask(1)
+        clock.advance(11)
+        await ask(1)
+        await asyncio.sleep(0)
+        await ask.invalidate(1)
+        assert await ask(1) == 3
+        go.set()
+        await settle()
+        clock.advance(3000)
+        assert await ask(1) == 3
+        await settle()
+        assert await ask(1) == 4
+
+    asyncio.run(main())
+
+
+def test_refreshes_that_end_with_their_loops_are_told_of(cache, clock, caplog):
+    """One loop for each request, as in a worker of a task queue: they never end."""
+
+    @cached(cache=cache, ttl=10, stale=1000)
+    async def ask(a):
+        await asyncio.sleep(0)
+        return a
+
+    asyncio.run(ask(1))
+    clock.advance(11)
+    with caplog.at_level(logging.WARNING, "askonce"):
+        for _ in range(3):
+            assert asyncio.run(ask(1)) == 1
+    assert {record.event for record in caplog.records} == {"refresh_abandoned"}
+    assert ask.cache_info().refreshed == 0
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("each", [None, "items"])
+def test_what_ends_the_program_ends_it_from_behind_as_well(cache, clock, error, each):
+    runs = []
+
+    @cached(cache=cache, ttl=10, stale=1000, each=each)
+    async def ask(items):
+        runs.append(items)
+        if len(runs) > 1:
+            raise error
+        return items
+
+    async def main():
+        await ask([1])
+        clock.advance(11)
+        await ask([1])
+        await asyncio.sleep(10)
+
+    with pytest.raises(error):
+        asyncio.run(main())
+
+
+def test_after_a_call_was_left_nobody_waits_for_it_again(cache, clock):
+    """A function that hangs costs each caller its timeout once, not all of them in turn."""
+
+    async def main():
+        never, runs = asyncio.Event(), []
+
+        @cached(cache=cache, ttl=10, stale_if_error=1000, timeout=0.01)
+        async def ask(a):
+            runs.append(a)
+            if len(runs) > 1:
+                await never.wait()
+            return len(runs)
+
+        await ask(1)
+        clock.advance(11)
+        assert await ask(1) == 1
+        waits = []
+        loop = asyncio.get_running_loop()
+        loop.call_later = lambda *args, **kwargs: waits.append(args)
+        loop.call_at = lambda *args, **kwargs: waits.append(args)
+        assert [await ask(1) for _ in range(20)] == [1] * 20
+        assert (waits, len(runs)) == ([], 2)
+        never.set()
+        del loop.call_later, loop.call_at
+        await settle()
+
+    asyncio.run(main())
