@@ -8,6 +8,7 @@ from test_fork import pytestmark as forks
 from test_fork import run
 
 from askonce.engine.crew import Crew
+from askonce.engine.notes import BURST
 from askonce.testing import settle_blocking
 
 
@@ -83,7 +84,9 @@ def test_work_may_send_more_work(crew, jobs):
     assert sorted(jobs.done) == ["inner", "outer"]
 
 
-@pytest.mark.parametrize(("limit", "threads"), [(1, [1]), (2, [1, 1]), (3, [2, 1]), (32, [16, 8, 4, 2, 1, 1])])
+@pytest.mark.parametrize(
+    ("limit", "threads"), [(1, [1]), (2, [1, 1]), (3, [2, 1]), (32, [16, 8, 4, 2, 1, 1])]
+)
 def test_whose_work_hangs_leaves_threads_to_others(limit, threads):
     """Each time one more hangs with all that it is given, half of what is left goes to the next."""
     crew = Crew(limit)
@@ -134,7 +137,7 @@ def test_groups_take_turns():
     assert jobs.done == ["first", "a 1", "b 1", "c 1", "a 2", "b 2", "a 3"]
 
 
-def test_what_no_longer_fits_is_dropped_and_the_log_hears_of_it(captured_log):
+def test_what_no_longer_fits_is_dropped_and_the_log_hears_of_it(caplog):
     """Of the queue, too, one function leaves as much to others as it has; who asks next sends again."""
     crew = Crew(limit=2, queue=8)
     jobs = Jobs(crew)
@@ -147,8 +150,8 @@ def test_what_no_longer_fits_is_dropped_and_the_log_hears_of_it(captured_log):
     assert len(crew._places) == 6
     jobs.end()
     assert len(jobs.done) == 8
-    lines = [line for line in captured_log if line["event"] == "refreshes_waiting"]
-    assert lines == [{"event": "refreshes_waiting", "log_level": "warning", "function": "a"}] * BURST
+    lines = [(record.event, record.levelname, record.function) for record in caplog.records]
+    assert lines == [("refreshes_waiting", "WARNING", "a")] * BURST
     jobs.send(("a", 19), "a")
     settle_blocking()
     assert jobs.done[-1] == ("a", 19)

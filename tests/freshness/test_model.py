@@ -72,7 +72,7 @@ class HeldCrew:
     def __init__(self):
         self.waiting = []
 
-    def send(self, place, work):
+    def send(self, place, work, group=None):
         if place not in [other for other, _ in self.waiting]:
             self.waiting.append((place, work))
 

@@ -14,7 +14,7 @@ PERIOD: Final = 10.0
 
 
 class Rate:
-    """How often an event came in this period, and how often nobody was told. Not for several threads at once."""
+    """How often an event came in this period, and how often nobody was told; used under a lock."""
 
     __slots__ = ("began", "held_back", "lines")
 
