@@ -3,6 +3,7 @@
 from benchmarks.rows import (  # noqa: F401  isort: skip
     hits,
     methods,
+    batches,
     shortcut,
     store,
     scale,
