@@ -104,6 +104,7 @@ class Run:
     callers: list = field(default_factory=list)
     leader: Caller | None = None
     broken: bool = False
+    replaces: "Stored | None" = None
     invalidated: set = field(default_factory=set)
 
 
@@ -169,9 +170,8 @@ class Reference:
         if what not in ("serve", "refresh"):
             return None, None, None
         if now < entry.fresh:
-            return "fresh", now - entry.born, entry.fresh - now
-        until = entry.stale if now < entry.stale else min(entry.retry, entry.grace)
-        return "stale", now - entry.born, until - now
+            return "failed" if entry.error else "fresh", now - entry.born, entry.fresh - now
+        return "stale", now - entry.born, max(entry.stale, entry.grace) - now
 
     # --- calls
 
@@ -232,7 +232,7 @@ class Reference:
         run = Run(self.started, key, kind, self.world.now, tags, leader=leader)
         self.started += 1
         self.runs.append(run)
-        self.counts["refreshed" if kind == "behind" else "misses"] += 1
+        self.counts["misses"] += kind != "behind"
         if leader is not None:
             leader.run = run
             run.callers.append(leader)
@@ -247,11 +247,16 @@ class Reference:
         self.runs.remove(run)
         if self.flights.get(run.key) is run:
             del self.flights[run.key]
-        if run.kind == "behind":
-            self.places.discard(run.key)
 
     def finish(self, run, outcome):
         """The function of a run returns or raises."""
+        self.counts["refreshed"] += run.kind == "behind"
+        self.bring(run, outcome)
+        if run.kind == "behind" and self.entries.get(run.key) is run.replaces:
+            entry = run.replaces
+            entry.retry = max(entry.retry, self.world.now + self.policy.retry_after)
+
+    def bring(self, run, outcome):
         if outcome.error is None:
             value = [run.key, run.number, outcome.good]
             self.keep(run, value, outcome)
@@ -290,6 +295,8 @@ class Reference:
         return entry if self.world.now < entry.end else None
 
     def note_failure(self, run, outcome, error):
+        if run.broken or (run.tags or set()) & run.invalidated:
+            return
         entry = self.entries.get(run.key)
         if entry is not None and entry.error is None and self.world.now < entry.end:
             entry.retry = self.world.now + self.policy.retry_after
@@ -323,7 +330,7 @@ class Reference:
     # --- behind
 
     def send(self, key, entry):
-        if key in self.places:
+        if key in self.places or key in self.flights:
             return
         self.places.add(key)
         if self.held_back:
@@ -333,14 +340,14 @@ class Reference:
 
     def begin_behind(self, key, entry):
         """Begin a refresh that was sent; the run, or ``None`` where it is not wanted any more."""
+        self.places.discard(key)
         if key in self.flights:
-            self.places.discard(key)
             return None
         if self.entries.get(key) is not entry:
             self.known_tags(key)
-            self.places.discard(key)
             return None
         self.flights[key] = run = self.start(key, "behind")
+        run.replaces = entry
         return run
 
     # --- by hand
@@ -355,7 +362,7 @@ class Reference:
 
     def touch(self, key, ttl):
         entry = self.entries.get(key)
-        if entry is None or self.world.now >= entry.fresh:
+        if entry is None or entry.error or self.world.now >= entry.fresh:
             return False
         entry.fresh = self.world.now + ttl
         entry.windowed = False

@@ -4,15 +4,20 @@ import inspect
 import types
 import typing
 from inspect import Parameter
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from askonce.engine.options import Options
 from askonce.exceptions import ConfigurationError
 from askonce.keys import Template
 from askonce.signature import Arguments, Signature, annotations_of
 
-if TYPE_CHECKING:
-    from askonce.engine.function import Function
+
+class OfList(Protocol):
+    """The part of a function that its list is taken apart with."""
+
+    options: Options
+    signature: Signature
+    label: str
 
 
 def check_each(options: Options, signature: Signature, function: Any, label: str) -> None:
@@ -73,12 +78,12 @@ def _may_be_list(annotation: Any) -> bool:
         return True
 
 
-def place_of_list(function: "Function") -> int:
+def place_of_list(function: OfList) -> int:
     """Where the list stands among the arguments."""
     return function.signature.names.index(cast("str", function.options.each))
 
 
-def items_of(function: "Function", arguments: Arguments) -> list[Any]:
+def items_of(function: OfList, arguments: Arguments) -> list[Any]:
     """The items of a call.
 
     Raises:
@@ -93,13 +98,13 @@ def items_of(function: "Function", arguments: Arguments) -> list[Any]:
     return list(cast("list[Any]", given))
 
 
-def with_items(function: "Function", arguments: Arguments, items: Any) -> Arguments:
+def with_items(function: OfList, arguments: Arguments, items: Any) -> Arguments:
     """The same arguments with another list."""
     place = place_of_list(function)
     return (*arguments[:place], items, *arguments[place + 1 :])
 
 
-def single(function: "Function", arguments: Arguments) -> Arguments:
+def single(function: OfList, arguments: Arguments) -> Arguments:
     """The arguments of a call for one item.
 
     Raises:
@@ -114,7 +119,7 @@ def single(function: "Function", arguments: Arguments) -> Arguments:
     return with_items(function, arguments, items)
 
 
-def checked_answers(function: "Function", answer: Any, count: int) -> list[Any]:
+def checked_answers(function: OfList, answer: Any, count: int) -> list[Any]:
     """One answer for each item.
 
     Raises:
