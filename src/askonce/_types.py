@@ -223,3 +223,9 @@ def stored(entry: Entry) -> Any:
 def is_failure(entry: Entry) -> bool:
     """Whether an entry keeps an exception."""
     return type(stored(entry)) is Failure
+
+
+def stored_error(entry: Entry) -> BaseException | None:
+    """The exception that an entry keeps, or ``None`` where it keeps an answer."""
+    kept = stored(entry)
+    return kept.error if type(kept) is Failure else None

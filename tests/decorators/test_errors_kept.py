@@ -347,7 +347,7 @@ def test_peek_finds_no_answer_and_explain_finds_something(failing, clock):
     clock.advance(10)
     assert ask.peek(1) is MISS
     seen = ask.explain(1)
-    assert (seen.hit, seen.tier, seen.age, seen.remaining, seen.state) == (True, "memory", 10, 20, "fresh")
+    assert (seen.hit, seen.tier, seen.age, seen.remaining, seen.state) == (True, "memory", 10, 20, "failed")
 
 
 def test_refresh_tries_again(failing):

@@ -56,7 +56,7 @@ def test_explain_says_for_how_long_a_stale_answer_is_served(cache, clock):
 
 
 def test_explain_says_what_stands_by(cache, clock):
-    """A miss, since the function would run; while it rests after a failure a hit, up to the next try."""
+    """A miss, since the function would run; while it rests after a failure a hit, with the next try."""
     source = Source(cache, stale_if_error=40)
     ask = source.ask
     ask(1)
@@ -66,12 +66,32 @@ def test_explain_says_what_stands_by(cache, clock):
     )
     source.fails = True
     ask(1)
-    assert seen(ask) == ("stale", 12, 5)
-    clock.advance(36)
+    assert seen(ask) == ("stale", 12, 38)
+    clock.advance(1)
+    assert ask.explain(1).retry == 4
+    assert str(ask.explain(1)).splitlines()[-2:] == [
+        "  age        13.0 s, good for another 37.0 s",
+        "  failed     next try in 4.0 s",
+    ]
+    clock.advance(35)
     ask(1)
     assert seen(ask) == ("stale", 48, 2)
     clock.advance(2)
     assert ask.explain(1).reason == "expired 40.0 s ago"
+
+
+def test_explain_says_which_exception_is_kept(cache, clock):
+    """A hit, since no function runs."""
+    source = Source(cache, errors={OSError: 60})
+    source.fails = True
+    with pytest.raises(ConnectionError):
+        source.ask(1)
+    clock.advance(10)
+    explained = source.ask.explain(1)
+    assert (explained.hit, explained.state, explained.error) == (True, "failed", "ConnectionError")
+    assert str(explained).startswith("raises ConnectionError from memory, for another 50.0 s\n")
+    clock.advance(50)
+    assert source.ask.explain(1).reason == "expired 0.0 s ago"
 
 
 def test_an_early_refresh_that_is_due_leaves_an_answer_fresh(cache, clock):

@@ -6,7 +6,18 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
-from askonce._types import DEAD, Clock, Entry, Life, Meta, Windows, born_at, fresh_until, life_of
+from askonce._types import (
+    DEAD,
+    Clock,
+    Entry,
+    Life,
+    Meta,
+    Windows,
+    born_at,
+    fresh_until,
+    life_of,
+    stored_error,
+)
 from askonce.backends.checks import DIGESTED
 from askonce.backends.drops import REMEMBERED, DropRecord, ago
 from askonce.backends.engine import Fence, HitSource, Names, RemoteTier, Sight
@@ -225,19 +236,30 @@ class MemoryStore:
             if entry is None:
                 return Sight(None, None, None, (), self._drops.explain(key, now))
             tags = () if entry.meta is None else entry.meta.tags
-            state, end = self._state(entry, now)
+            state = self._state(entry, now)
             if state is None:
                 return Sight(None, None, None, tags, self._why_stale(entry, now))
-            return Sight("memory", now - born_at(entry), end - now, tags, None, state)
+            end = _end_of(entry) if state == "stale" else fresh_until(entry)
+            life, error = life_of(entry), stored_error(entry)
+            return Sight(
+                tier="memory",
+                age=now - born_at(entry),
+                remaining=end - now,
+                tags=tags,
+                reason=None,
+                state="failed" if error is not None else state,
+                retry=life.retry - now if life is not None and now < life.retry else None,
+                error=None if error is None else type(error).__name__,
+            )
 
-    def _state(self, entry: Held, now: float) -> tuple[str | None, float]:
-        """As what an entry would be served, and until when; ``None`` where it would not."""
+    def _state(self, entry: Held, now: float) -> str | None:
+        """As what an entry would be served; ``None`` where it would not."""
         if self._fresh(entry.key) is not None:
-            return "fresh", fresh_until(entry)
+            return "fresh"
         life = life_of(entry)
         if life is None or not self._counts_now(entry) or verdict(life, now) in _NOT_SERVED:
-            return None, now
-        return "stale", life.stale if now < life.stale else min(life.retry, life.grace)
+            return None
+        return "stale"
 
     def _counts_now(self, entry: Held) -> bool:
         return entry.meta is None or self._tags.counts(entry.meta)
