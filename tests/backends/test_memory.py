@@ -1,7 +1,9 @@
 """The memory cache by hand: what it refuses, what it reports, what it lets go of."""
 
 import asyncio
+import contextlib
 import gc
+import threading
 import tracemalloc
 import weakref
 
@@ -162,6 +164,79 @@ def test_a_finalizer_may_use_the_cache_that_lets_go_of_its_object(cache):
     cache.sync.set("key", Talkative())
     cache.sync.set("key", 2)
     assert cache.sync.get_many(["key", "last words", "other"]) == {"key": 2, "last words": 1}
+
+
+class Bell:
+    """An object whose finalizer waits for another thread."""
+
+    def __init__(self, leaves, done):
+        self.leaves, self.done = leaves, done
+
+    def __del__(self):
+        self.leaves.set()
+        assert self.done.wait(10)
+
+
+@contextlib.contextmanager
+def somebody_waits_for(cache):
+    """Keeps a bell under "key"; once it leaves, another thread writes, for which the bell waits."""
+    leaves, done = threading.Event(), threading.Event()
+
+    def write():
+        assert leaves.wait(10)
+        cache.sync.set("from the other thread", 1)
+        done.set()
+
+    fence = cache.open_fence("key")
+    cache.fill(fence, Bell(leaves, done), 60)
+    cache.close_fence(fence)
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    yield
+    writer.join(10)
+    assert done.is_set()
+
+
+LEAVING = {
+    "set": lambda cache, clock: cache.sync.set("key", 2),
+    "fill": lambda cache, clock: cache.fill(cache.open_fence("key"), 2, 10),
+    "too large": lambda cache, clock: cache.sync.set("key", "x" * 200_000),
+    "eviction": lambda cache, clock: [cache.sync.set(f"k{number}", 2) for number in range(2)],
+    "drop": lambda cache, clock: cache.drop("key"),
+    "clear": lambda cache, clock: cache.sync.clear(),
+    "expiry, set": lambda cache, clock: (clock.advance(9000), cache.sync.set("other", 2)),
+    "expiry, drop": lambda cache, clock: (clock.advance(9000), cache.drop("other")),
+    "expiry, statistics": lambda cache, clock: (clock.advance(9000), cache.get_stats()),
+}
+
+
+@pytest.mark.parametrize("leave", LEAVING.values(), ids=LEAVING)
+def test_what_leaves_may_wait_for_a_thread_that_waits_for_the_cache(leave):
+    """A finalizer takes locks of the program, whose holders may be writing."""
+    clock = ManualClock()
+    cache = InMemoryCache(max_size=2, max_bytes=100_000, clock=clock)
+    cache.sync.set("first", 1)
+    with somebody_waits_for(cache):
+        leave(cache, clock)
+
+
+@pytest.mark.parametrize("then", ["clear", "write", "reads"])
+def test_what_only_the_log_of_uses_keeps_may_wait_too(then):
+    """A reader may have noted a use of what was just dropped."""
+    cache = InMemoryCache()
+    cache.sync.set("other", 1, FOREVER)
+    with somebody_waits_for(cache):
+        entry = cache.look("key")
+        cache.drop("key")
+        cache._uses.append(entry)
+        del entry
+        if then == "clear":
+            cache.sync.clear()
+        elif then == "write":
+            cache.sync.set("more", 1)
+        else:
+            for _ in range(2000):
+                cache.look("other")
 
 
 def test_an_entry_takes_at_most_250_bytes_beside_key_and_value():

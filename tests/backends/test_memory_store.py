@@ -236,6 +236,23 @@ class TestBookkeeping:
         cache.close_fence(fence)
         assert not cache._tags._versions
 
+    def test_many_versions_that_a_hung_fill_kept_are_forgotten_a_few_at_a_time(self, cache):
+        """Nobody waits for all of them."""
+        hung = cache.open_fence("hung")
+        cache.drop_tags([f"tag{number}" for number in range(1000)])
+        cache.close_fence(hung)
+        left = [len(cache._tags._versions)]
+        for number in range(20):
+            cache.close_fence(cache.open_fence(f"k{number}"))
+            left.append(len(cache._tags._versions))
+        assert left[:3] == [1000 - 64, 1000 - 128, 1000 - 192]
+        assert left[-1] == 0
+
+    def test_one_invalidation_of_many_tags_leaves_nothing_behind(self, cache):
+        for turn in range(3):
+            cache.drop_tags([f"tag{turn}.{number}" for number in range(1000)])
+            assert not cache._tags._versions
+
     def test_entries_with_equal_tags_share_what_is_noted_about_them(self, cache):
         metas = {id(fill(cache, f"k{number}", tags=("a", "b")).meta) for number in range(100)}
         assert len(metas) == 1

@@ -53,7 +53,7 @@ class Scene:
 
     def assert_nothing_left(self):
         settle_blocking()
-        assert (crew._threads, len(crew._waiting), crew._places) == (0, 0, set())
+        assert (crew._busy, crew._waiting, crew._places) == ({}, {}, set())
         assert not any(drivers._behind.values())
         assert self.store.flights._flights == {}
         assert len(self.store._fences) == 0

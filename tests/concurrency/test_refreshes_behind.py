@@ -246,6 +246,8 @@ def test_an_error_that_is_nobody_elses_ends_only_the_refresh(scene, caplog):
         await work.end()
         work.error = None
         assert await work.ask() == "answer 1"
+        scene.clock.advance(5)  # it rests like one that failed
+        assert await work.ask() == "answer 1"
         await settle()
         assert await work.ask() == "answer 3"
 
@@ -253,7 +255,7 @@ def test_an_error_that_is_nobody_elses_ends_only_the_refresh(scene, caplog):
 
 
 class Alone(BaseException):
-    """Such as an exit of the program."""
+    """No ``Exception``, and nothing that ends the program either."""
 
 
 # --- when it fails

@@ -4,9 +4,11 @@ import pytest
 
 from askonce import ConfigurationError, InMemoryCache, cached
 from askonce._types import Failure
+from askonce.engine import batch
 from askonce.engine.call import Call
 from askonce.engine.each import checked_answers, items_of, place_of_list, single, with_items
 from askonce.engine.joint import Batch, Parts
+from askonce.engine.steps import Home
 from askonce.flight import Flight, Flights
 
 
@@ -53,6 +55,19 @@ def test_what_was_found_with_the_keys_is_not_looked_up_again(function):
     batch = Batch.of(whole, parts, {entry.key: entry})
     store.drop(entry.key)
     assert [call.survey().entry for call in batch.calls] == [entry, None]
+
+
+def test_a_call_uses_what_is_there_once(function):
+    """However often it names it, and also if something else is missing."""
+    store = function.store()
+    whole = Call(function, store, "", (1, ["x", "x", "y"], 3))
+    fence = store.open_fence(Parts.of(whole).keys[0])
+    entry = store.fill(fence, "answer", 60)
+    store.close_fence(fence)
+    flow = batch.serve(whole)
+    assert next(flow) == Home()
+    assert store._uses == [entry]
+    flow.close()
 
 
 def test_an_exception_that_was_found_is_for_nobody_who_keeps_none(function):

@@ -10,7 +10,7 @@ import weakref
 import pydantic
 import pytest
 
-from askonce.flight import bare, own_copy
+from askonce.flight import bare, own_copy, own_kept
 
 
 class Quota(Exception):
@@ -379,3 +379,114 @@ def test_a_group_that_is_too_deep_is_not_kept():
     for _ in range(20):
         error = ExceptionGroup("one", [error])
     assert bare(error) is None
+
+
+class Failed(Exception):
+    """Keeps what led to it, as drivers and mappers do."""
+
+    def __init__(self, text, **state):
+        super().__init__(text)
+        vars(self).update(state)
+
+
+def keeping(**state):
+    """Raises an error that keeps the one that it was raised for: in its state, and by name."""
+    try:
+        raise KeyError("original")
+    except KeyError as caught:
+        raise Failed("no", orig=caught, **{name: make(caught) for name, make in state.items()}) from None
+
+
+KEPT = {
+    "as itself": lambda error: error,
+    "in a list": lambda error: [1, [error]],
+    "in a dict": lambda error: {"error": (error, error)},
+    "in a set": lambda error: {error},
+    "as what is pickled": lambda error: (type(error), error, error.__traceback__),
+    "as its frame": lambda error: error.__traceback__.tb_frame.f_back,
+}
+
+
+@pytest.mark.parametrize("make", KEPT.values(), ids=KEPT)
+def test_what_is_kept_of_an_error_in_the_state_holds_on_to_nothing(make):
+    error, local = failing(lambda: keeping(state=make))
+    copy = bare(error)
+    assert type(copy.orig) is KeyError and copy.orig is not error.orig
+    assert type(copy.state) is type(error.state) or "frame" in repr(error.state)
+    del error
+    gc.collect()
+    assert local() is None
+
+
+def test_what_is_kept_of_an_error_in_the_arguments_holds_on_to_nothing():
+    def wrapped():
+        try:
+            raise KeyError("original")
+        except KeyError as caught:
+            raise ValueError("no", caught, [caught]) from caught
+
+    error, local = failing(wrapped)
+    copy = bare(error)
+    del error
+    gc.collect()
+    assert local() is None
+    assert copy.args[1] is copy.args[2][0] is copy.__cause__
+    assert copy.args[1].args == ("original",)
+
+
+def test_the_state_of_what_is_kept_belongs_to_nobody_else():
+    """Neither the caller that got the original changes it, nor any that raises what is kept."""
+    error = Failed(["text"], tries=[1], by={"a": [1]}, orig=Failed("inner", tries=[2]))
+    error.add_note("from the function")
+    kept = bare(error)
+    for other in (error, own_kept(kept), own_kept(kept)):
+        assert (other.args, other.tries, other.by, other.orig.tries) == ((["text"],), [1], {"a": [1]}, [2])
+        assert other.__notes__ == ["from the function"]
+        other.args[0].clear(), other.tries.clear(), other.by["a"].clear(), other.orig.tries.clear()
+        other.add_note("another")
+    assert (kept.args, kept.tries, kept.by, kept.orig.tries) == ((["text"],), [1], {"a": [1]}, [2])
+    assert kept.__notes__ == ["from the function"]
+
+
+def test_state_in_slots_belongs_to_nobody_else():
+    error = Slotted([4])
+    kept = bare(error)
+    error.code.append(5)
+    own_kept(kept).code.append(6)
+    assert kept.code == [4]
+
+
+def test_callers_share_no_causes_of_what_is_kept():
+    """One may raise the cause itself, and its frames are no matter of the others."""
+    kept = bare(failing(lambda: chained(Failed("no"), KeyError("cause")))[0])
+    first, second = own_kept(kept), own_kept(kept)
+    assert raised(first.__cause__).__traceback__ is not None
+    assert kept.__cause__.__traceback__ is second.__cause__.__traceback__ is None
+    assert (second.__cause__.args, second.__suppress_context__) == (("cause",), True)
+
+
+def test_an_error_that_refers_to_itself_is_kept():
+    error = Failed("no", parts=[])
+    error.me = error.__cause__ = error
+    error.parts += [error, error.parts]
+    copy = bare(error)
+    assert copy is not error
+    assert copy is copy.me is copy.__cause__ is copy.parts[0]
+
+
+@pytest.mark.parametrize("cls", [Stuck, Selfish, Strange])
+def test_what_has_something_in_its_state_that_cannot_be_copied_is_not_kept(cls):
+    assert bare(Failed("no", orig=cls(first=True))) is None
+    assert bare(Failed("no", errors=[cls(first=True)])) is None
+    assert bare(ValueError("no", cls(first=True))) is None
+
+
+def test_what_objects_to_being_copied_is_not_kept():
+    class Grumpy(dict):
+        def __reduce_ex__(self, protocol):
+            raise ValueError
+
+    error = Failed("no", tries=[1])
+    error.args = (error,)
+    assert bare(error) is None
+    assert type(own_kept(error)) is Failed

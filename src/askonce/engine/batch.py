@@ -32,7 +32,8 @@ def serve(whole: Call) -> Flow:
         return (yield from _uncached(whole))
     parts, demand = Parts.of(whole), whole.demand
     found = {} if demand is not None else _found(whole, parts.keys)
-    if demand is None and (answers := _answers_at_once(whole, parts.keys, found)) is not None:
+    answers = _answers_at_once(whole, parts.keys, found)
+    if answers is not None:
         return answers
     batch = Batch.of(whole, parts, found)
     anew = [call for call in batch.calls if demand is not None and demand.first(whole.store, call.key)]

@@ -10,7 +10,7 @@ from askonce.engine.figures import Figures
 from askonce.engine.modes import Demand
 from askonce.engine.notes import Notes
 from askonce.engine.record import CurrentCall
-from askonce.flight import own_copy
+from askonce.flight import own_kept
 from askonce.freshness import Freshness, Verdict, verdict
 from askonce.isolation import isolated
 from askonce.signature import Arguments
@@ -189,7 +189,7 @@ class Call:
         self._count_if_stale(entry)
         value = entry.value
         if type(value) is Failure:
-            raise own_copy(value.error, None)
+            raise own_kept(value.error)
         self.function.admit(self.store, entry, self.arguments)
         return value
 

@@ -52,6 +52,10 @@ class Crew:
         self._busy: Counter[str | None] = Counter()
         self._overflows = Rate()
 
+    def __contains__(self, place: Hashable) -> bool:
+        """Whether such work waits already."""
+        return place in self._places
+
     def send(self, place: Hashable, work: Work, group: str | None = None) -> None:
         """Have work done, unless the same is about to begin; where too much waits, it is not done at all.
 

@@ -217,6 +217,9 @@ def _send_task(step: Behind) -> None:
 
 def _send_thread(step: Behind) -> None:
     """Carry out a flow behind the caller, in a thread of the crew with the caller's context."""
+    place = (step.flights, step.key)
+    if place in crew:
+        return
     flow, contexts = step.prepare(), modes.behind()
 
     def go() -> None:
@@ -227,7 +230,7 @@ def _send_thread(step: Behind) -> None:
             _report_lost(step.key, error)
 
     context = contextvars.copy_context()
-    crew.send((step.flights, step.key), lambda: context.run(go))
+    crew.send(place, lambda: context.run(go), step.group)
 
 
 def _report_lost(key: str, error: BaseException) -> None:
