@@ -98,7 +98,9 @@ class InMemoryCache(MemoryStore, CacheInterface):
         size = self._size(key, kept)
         with self._lock:
             self._fences.break_key(key)
-            return self._store(key, kept, seconds, names, self._tags.now, copy, size) is not None
+            entry = self._store(key, kept, seconds, names, self._tags.now, copy, size)
+            _left = self._let_go()
+        return entry is not None
 
     async def delete(self, key: str) -> bool:
         """Remove a key and say whether it was there."""
@@ -132,6 +134,7 @@ class InMemoryCache(MemoryStore, CacheInterface):
         """Figures since the cache was made, those of decorated functions included."""
         with self._lock:
             self._settle(self.clock())
+            _left = self._let_go()
             hits, misses = self._sources.totals()
             hits += self._hits
             misses += self._misses

@@ -47,6 +47,9 @@ class MemoryStore:
     since a reader who found the entry fresh may be about to take it.
 
     Uses wait in a log until a write replays them; of a long run of reads the log keeps the last ones.
+
+    What leaves stays alive until the lock is released: its finalizer may wait for a lock whose holder waits
+    for this one.
     """
 
     clock: Clock
@@ -84,6 +87,7 @@ class MemoryStore:
         self._drops: Final = DropRecord()
         self._sources: Final = HitSources()
         self._uses: list[Held] = []
+        self._left: list[Held | list[Held]] = []
         self._bytes = 0
         self._room: Final = math.inf if max_bytes is None else max_bytes
         self._events: Final = dict.fromkeys(_EVENTS, 0)
@@ -169,21 +173,16 @@ class MemoryStore:
         with self._lock:
             if fence.broken or not self._tags.unchanged((*fence.tags, *tags), fence.version):
                 return None
-            return self._store(fence.key, value, ttl, tags, fence.version, copy, size, windows)
+            entry = self._store(fence.key, value, ttl, tags, fence.version, copy, size, windows)
+            _left = self._let_go()
+        return entry
 
     def drop(self, key: str) -> bool:
         """Remove an entry and break the fences of its key; whether there was one, fresh or in its windows."""
         with self._lock:
-            now = self.clock()
-            self._settle(now)
-            self._fences.break_key(key)
-            entry = self._entries.get(key)
-            if entry is None:
-                return False
-            was_there = self._counts_now(entry) and now < _end_of(entry)
-            self._remove(entry, "deleted", now)
-            self._events["deletes"] += was_there
-            return was_there
+            was_there = self._drop(key)
+            _left = self._let_go()
+        return was_there
 
     def drop_tags(self, tags: tuple[str, ...]) -> None:
         """Make every entry with one of these tags count no more, and break the fences that know them."""
@@ -278,6 +277,23 @@ class MemoryStore:
                 return entry if counts and end > self.clock() else None
         return None
 
+    def _let_go(self) -> list[Held | list[Held]]:
+        """What has left; the caller keeps it alive until it has released the lock."""
+        left, self._left = self._left, []
+        return left
+
+    def _drop(self, key: str) -> bool:
+        now = self.clock()
+        self._settle(now)
+        self._fences.break_key(key)
+        entry = self._entries.get(key)
+        if entry is None:
+            return False
+        was_there = self._counts_now(entry) and now < _end_of(entry)
+        self._remove(entry, "deleted", now)
+        self._events["deletes"] += was_there
+        return was_there
+
     def _store(
         self,
         key: str,
@@ -369,12 +385,14 @@ class MemoryStore:
     def _shorten_uses(self) -> None:
         """Forget the older half of the uses: replaying them would cost reads a fifth of their time."""
         with self._lock:
+            _forgotten = self._uses[: WAITING_USES // 2]
             del self._uses[: WAITING_USES // 2]
 
     def _replay(self) -> None:
         uses = self._uses
         self._uses = []  # a reader that still has the old list may lose the note of one use
         self._policy.replay(uses)
+        self._left.append(uses)
 
     def _settle(self, now: float) -> None:
         """Replay uses and let go of some of what has expired: bounded, whatever has piled up."""
@@ -397,6 +415,7 @@ class MemoryStore:
     def _unlink(self, entry: Held) -> None:
         """Let an entry that is out of the dictionary leave everything else."""
         entry.until = DEAD
+        self._left.append(entry)
         if entry.index is not None:
             _take_view(entry)
         self._calendar.remove(entry)
@@ -421,6 +440,7 @@ class MemoryStore:
     def _empty(self) -> None:
         with self._lock:
             self._fences.break_all()
+            self._left.append(self._uses)
             self._uses = []
             now = self.clock()
             entries = list(self._entries.values())
@@ -430,6 +450,7 @@ class MemoryStore:
                 self._unlink(entry)
             for entry in entries[-REMEMBERED:]:
                 self._drops.note(entry.key, "cleared", now)
+            _left = self._let_go()
 
     def _why_stale(self, entry: Held, now: float) -> str:
         if entry.meta is not None:
