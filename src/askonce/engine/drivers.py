@@ -209,6 +209,8 @@ def _send_task(step: Behind) -> None:
     def end(task: "asyncio.Task[None]") -> None:
         places.discard(place)
         _release(task, loop)
+        if not task.cancelled():
+            task.exception()  # it has ended the loop; that nobody retrieved it is no news
 
     task = loop.create_task(go(), name=f"askonce refresh {step.key}")
     _hold(task, loop)
