@@ -66,6 +66,43 @@ def failing(form, cache):
     return failing
 
 
+# --- whose it is
+
+
+def test_what_a_caller_does_to_its_exception_no_other_sees(failing):
+    error = ConnectionError("down", ["try 1"])
+    error.details = {"tries": [1]}
+    ask = failing(error, errors={ConnectionError: 30})
+    for _ in range(4):
+        mine = outcome(ask, 1)
+        assert (mine.args, mine.details) == (("down", ["try 1"]), {"tries": [1]})
+        mine.args[1].append("mine")
+        mine.details["tries"].append("mine")
+    assert len(ask.calls) == 1
+
+
+def test_what_the_function_had_in_hand_is_not_kept_for_an_error_that_keeps_another(cache):
+    """As a database layer does, that puts the driver's own exception into its own."""
+    alive = []
+
+    def ask(value):
+        local = threading.Event()
+        alive.append(weakref.ref(local))
+        try:
+            raise KeyError(value)
+        except KeyError as error:
+            wrapped = ConnectionError("down")
+            wrapped.orig = error
+            raise wrapped from error
+
+    ask = cached(cache=cache, errors={ConnectionError: 30})(ask)
+    outcome(ask, 1)
+    gc.collect()
+    assert alive[0]() is None
+    assert outcome(ask, 1).orig.args == (1,)
+    assert len(alive) == 1
+
+
 # --- which, and for how long
 
 

@@ -281,12 +281,6 @@ def behind() -> AbstractContextManager[None]:
     return Carried(None if cache is None else Frame("behind", cache=cache))
 
 
-def outside() -> None:
-    """Leave all contexts, for what runs behind and not for the one who set it off."""
-    if _frames.get():
-        _frames.set(())
-
-
 # --- the hit paths
 
 

@@ -110,8 +110,8 @@ class _Bare:
 
     def _stripped_parts(self, value: Any, depth: int) -> Any:
         if type(value) is dict:
-            parts = cast("dict[Any, Any]", value)
-            return dict(zip(parts, self._stripped_parts([*parts.values()], depth), strict=True))
+            known = cast("dict[Any, Any]", value)
+            return dict(zip(known, self._stripped_parts([*known.values()], depth), strict=True))
         parts = [self._stripped(part, depth) for part in value]
         return value if all(map(is_, value, parts)) else type(value)(parts)
 
