@@ -170,9 +170,7 @@ def _look(batch: Batch, calls: list[Call], outcomes: dict[str, Outcome]) -> Gene
         outcomes[call.key] = served(call, entry)
     if due:
         flights, place = due[0][0].store.flights, due[0][0].key
-        yield Behind(
-            flights, place, lambda: _replaced(batch.detached(), _detached(due)), batch.function.name
-        )
+        yield Behind(flights, place, lambda: _replaced(batch.detached(), _detached(due)), batch.function.name)
     return missing
 
 

@@ -95,8 +95,8 @@ def check_for_generator(options: Options, function: str) -> None:
 
 
 _NOT_FOR_GENERATORS: Mapping[str, str] = {
-    "timeout": "cannot take back items that a caller has already got; stale= serves an old recording at once, "
-    "without waiting",
+    "timeout": "cannot take back items that a caller has already got; stale= serves an old recording at "
+    "once, without waiting",
     "errors": "cannot keep an exception that comes after some of the items; stale_if_error= replays an old "
     "recording where the first item fails, or cache a function that returns a list",
     "each": "wants one list of answers for one list of arguments; cache a function that returns a list",

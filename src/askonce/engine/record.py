@@ -44,7 +44,7 @@ class CurrentCall:
         Raises:
             KeyBuildError: it runs without the cache, and an argument has no key.
         """
-        if not isinstance(self._keys, tuple):
+        if callable(self._keys):
             self._keys = self._keys()
         return self._keys
 
