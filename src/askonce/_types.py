@@ -64,32 +64,6 @@ class Windows(NamedTuple):
     lead: float = 0.0
 
 
-class Life:
-    """The instants at which an entry with windows changes what it is good for.
-
-    Attributes:
-        fresh: the end of its time to live.
-        stale: the end of the window in which it is served while it is refreshed.
-        grace: the end of the window in which it stands in for a failure.
-        lead: see ``Windows``.
-        retry: nobody tries to replace it before this instant, since the last try failed.
-    """
-
-    __slots__ = ("fresh", "grace", "lead", "retry", "stale")
-
-    def __init__(self, fresh: float, windows: Windows) -> None:
-        self.fresh = fresh
-        self.stale = fresh + windows.stale
-        self.grace = fresh + windows.grace
-        self.lead = windows.lead
-        self.retry = DEAD
-
-    @property
-    def end(self) -> float:
-        """When the entry is good for nothing any more."""
-        return max(self.stale, self.grace)
-
-
 class Meta:
     """What few entries differ in, so that many of them share one object.
 
@@ -98,22 +72,59 @@ class Meta:
         version: the cache's invalidation counter from before the value was made; the entry counts
             while no tag of its was invalidated later than that.
         born: the clock when the entry was made, kept only where it cannot be derived (``FOREVER``).
-        life: what the entry is good for beside being fresh, or ``None``; one that has it shares no meta.
     """
 
-    __slots__ = ("born", "life", "tags", "version")
+    __slots__ = ("born", "tags", "version")
 
-    def __init__(
-        self,
-        tags: tuple[str, ...] = (),
-        version: int = 0,
-        born: float | None = None,
-        life: Life | None = None,
-    ) -> None:
+    def __init__(self, tags: tuple[str, ...] = (), version: int = 0, born: float | None = None) -> None:
         self.tags = tags
         self.version = version
         self.born = born
-        self.life = life
+
+
+class Life(Meta):
+    """The meta of an entry with windows, shared with no other: when it changes what it is good for.
+
+    Attributes:
+        fresh: the end of its time to live.
+        windows: what it is good for beside that.
+        retry: nobody tries to replace it before this instant, since the last try failed.
+    """
+
+    __slots__ = ("fresh", "retry", "windows")
+
+    def __init__(
+        self,
+        fresh: float,
+        windows: Windows,
+        tags: tuple[str, ...] = (),
+        version: int = 0,
+        born: float | None = None,
+    ) -> None:
+        super().__init__(tags, version, born)
+        self.fresh = fresh
+        self.windows = windows
+        self.retry = DEAD
+
+    @property
+    def stale(self) -> float:
+        """The end of the window in which it is served while it is refreshed."""
+        return self.fresh + self.windows.stale
+
+    @property
+    def grace(self) -> float:
+        """The end of the window in which it stands in for a failure."""
+        return self.fresh + self.windows.grace
+
+    @property
+    def lead(self) -> float:
+        """See ``Windows``."""
+        return self.windows.lead
+
+    @property
+    def end(self) -> float:
+        """When the entry is good for nothing any more."""
+        return self.fresh + max(self.windows.stale, self.windows.grace)
 
 
 class Entry:
@@ -200,7 +211,7 @@ _slot: Any = Entry.__dict__["value"]
 def life_of(entry: Entry) -> Life | None:
     """The windows of an entry that has some."""
     meta = entry.meta
-    return None if meta is None else meta.life
+    return meta if isinstance(meta, Life) else None
 
 
 def fresh_until(entry: Entry) -> float:

@@ -16,7 +16,7 @@ import enum
 import math
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self, cast
 
 from askonce._types import FOREVER, Life, Ttl, Windows
@@ -75,7 +75,9 @@ def _is_due(life: Life, now: float, draw: Draw) -> bool:
 
 def carefree_until(life: Life) -> float:
     """Up to when the verdict is ``SERVE`` without having to ask."""
-    return max(life.fresh - LOOKED_AHEAD * life.lead, min(life.fresh, life.retry))
+    fresh, lead = life.fresh, life.lead
+    # Without a lead the very number, so that an entry does not keep two that are equal.
+    return max(fresh - LOOKED_AHEAD * lead, min(fresh, life.retry)) if lead else fresh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,12 @@ class Freshness:
     retry_after: float = RETRY_AFTER
     errors: tuple[tuple[type[Exception], float], ...] = ()
 
+    _shared_windows: Windows | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        shared = Windows(self.stale, self.grace) if self.outlives else None
+        object.__setattr__(self, "_shared_windows", shared)
+
     @property
     def outlives(self) -> bool:
         """Whether entries matter after, or ask for something before, the end of their ttl."""
@@ -110,8 +118,11 @@ class Freshness:
         return ttl * (1.0 + self.jitter * draw()) if self.jitter else ttl
 
     def windows(self, cost: float) -> Windows | None:
-        """The windows of an answer that took ``cost`` seconds; ``None`` where there are none."""
-        return Windows(self.stale, self.grace, self.beta * cost) if self.outlives else None
+        """The windows of an answer that took ``cost`` seconds; ``None`` where there are none.
+
+        Without early refreshes all answers share them.
+        """
+        return Windows(self.stale, self.grace, self.beta * cost) if self.beta else self._shared_windows
 
     def error_ttl(self, error: BaseException) -> float | None:
         """How long an exception is kept: what its nearest class says; ``None`` for not at all."""

@@ -752,7 +752,7 @@ def test_refreshes_come_the_earlier_the_longer_the_function_took(form, clock, ca
     clock.advance(500)
     iteration.rest()
     entry = cache.engine_store().held(play.key())
-    assert entry.meta.life.lead == 4
+    assert entry.meta.lead == 4
 
 
 # --- contexts

@@ -313,10 +313,12 @@ class MemoryStore:
             self._refuse(key, old, now)
             return None
         born = now if ttl == math.inf else None
-        life = None if windows is None else Life(now + ttl, windows)
-        meta = None
-        if born is not None or life is not None:
-            meta = Meta(tags, version, born, life)
+        meta: Meta | None = None
+        life: Life | None = None
+        if windows is not None:
+            life = meta = Life(now + ttl, windows, tags, version, born)
+        elif born is not None:
+            meta = Meta(tags, version, born)
         elif tags:
             meta = self._tags.shared(tags, version)
         elif key.startswith(DIGESTED):
@@ -431,7 +433,7 @@ class MemoryStore:
         self._calendar.remove(entry)
         if ttl == math.inf:
             entry.meta = Meta(born=born) if meta is None else Meta(meta.tags, meta.version, born)
-        elif meta is not None and meta.life is not None:
+        elif isinstance(meta, Life):
             entry.meta = Meta(meta.tags, meta.version, meta.born)
         entry.ttl = now + ttl - born
         entry.until = now + ttl

@@ -14,7 +14,7 @@ from askonce.backends.engine import EngineStore, Names
 from askonce.backends.interface import CacheInterface
 from askonce.engine import modes, streampath
 from askonce.engine.call import Call
-from askonce.engine.each import check_each, items_of, with_items
+from askonce.engine.each import check_each, items_of, place_of_list
 from askonce.engine.figures import Figures
 from askonce.engine.hitpath import HitPath, Plan, admissible, build
 from askonce.engine.keying import KeyMaker
@@ -209,8 +209,7 @@ class Function:
         """
         if self.options.each is None:
             return (self.keys.key(arguments),)
-        items = items_of(self, arguments)
-        return tuple(self.keys.key(with_items(self, arguments, [item])) for item in items)
+        return tuple(self.keys.item_keys(arguments, place_of_list(self), items_of(self, arguments)))
 
     # --- its answers
 
