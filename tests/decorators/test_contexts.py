@@ -629,3 +629,44 @@ def test_a_flight_outlives_the_context_of_the_caller_who_left(cache, other):
             return await joiner, await inner.peek(1)
 
     assert asyncio.run(main()) == (1, 1)
+
+
+def test_a_flight_that_outlives_its_leaders_block_goes_on_in_the_cache_of_that_block(cache):
+    """The leader is cancelled and its block ends; who joined it gets nothing of another tenant's."""
+    tenants = {"ann": InMemoryCache(), "bob": cache}
+    owner = "bob"
+
+    @cached(cache=cache)
+    async def settings():
+        return owner
+
+    @cached(cache=cache)
+    async def page(begun, go):
+        begun.set()
+        await go.wait()
+        return f"page of {await settings()}"
+
+    async def visit(*events):
+        with use_cache(tenants["ann"]):
+            return await page(*events)
+
+    async def main():
+        nonlocal owner
+        await settings()
+        owner = "ann"
+        begun, go = Event(), Event()
+        leader, joiner = (asyncio.create_task(visit(begun, go)) for _ in range(2))
+        await begun.wait()
+        leader.cancel()
+        await asyncio.wait({leader})
+        go.set()
+        return await joiner
+
+    assert asyncio.run(main()) == "page of ann"
+
+
+class Event(asyncio.Event):
+    """May be part of a key."""
+
+    def __cache_key__(self):
+        return "event"
