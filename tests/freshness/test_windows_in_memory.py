@@ -1,7 +1,10 @@
 """Entries with windows in the memory cache: what is said of them, who sees them, and when they leave."""
 
 import asyncio
+import gc
+import sys
 import threading
+import tracemalloc
 
 import pytest
 
@@ -92,6 +95,43 @@ def test_explain_says_which_exception_is_kept(cache, clock):
     assert str(explained).startswith("raises ConnectionError from memory, for another 50.0 s\n")
     clock.advance(50)
     assert source.ask.explain(1).reason == "expired 0.0 s ago"
+
+
+def test_a_fresh_answer_whose_early_refresh_failed_says_so(cache, clock):
+    source = Source(cache, refresh_ahead=True)
+    source.ask.store("early", 1)
+    cache.rest(cache.held(source.ask.key(1)), clock() + 5)
+    clock.advance(2)
+    explained = source.ask.explain(1)
+    assert (explained.state, explained.remaining, explained.retry) == ("fresh", 8, 3)
+    clock.advance(3)
+    assert source.ask.explain(1).retry is None
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        ({}, 300),
+        ({"stale": 20}, 400),
+        ({"tags": ["u{a}"]}, 500),
+        ({"stale_if_error": 20, "tags": ["u{a}"]}, 530),
+    ],
+)
+def test_windows_and_tags_of_an_entry_take_little(options, most):
+    """Bytes beside its key and value; a tag of its own counts with its text."""
+    cache, number = InMemoryCache(max_size=10_000), 10_000
+    ask = cached(cache=cache, ttl=1000, **options)(lambda a: None)
+    names = [f"name {n:05}" for n in range(number)]
+    keys = sum(sys.getsizeof(ask.key(name)) for name in names)
+    tracemalloc.start()
+    try:
+        for name in names + names:
+            ask(name)
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (taken - keys) / number <= most
 
 
 def test_an_early_refresh_that_is_due_leaves_an_answer_fresh(cache, clock):

@@ -112,7 +112,10 @@ class InMemoryCache(MemoryStore, CacheInterface):
         return None if entry is None else max(fresh_until(entry) - self.clock(), 0.0)
 
     async def touch(self, key: str, ttl: Ttl | None = None) -> bool:
-        """Let the value of a key live ``ttl`` from now, tags and all; whether there was one."""
+        """Let the fresh value of a key live ``ttl`` from now, tags and all; whether there was one.
+
+        Its windows (``stale`` and the like) end: after that time it is served no more.
+        """
         key = checked_key(key)
         seconds = checked_ttl(ttl, self.default_ttl)
         with self._lock:

@@ -313,15 +313,13 @@ class MemoryStore:
             self._refuse(key, old, now)
             return None
         born = now if ttl == math.inf else None
-        meta: Meta | None = None
+        meta = self._tags.shared(tags, version) if tags else None
         life: Life | None = None
         if windows is not None:
-            life = meta = Life(now + ttl, windows, tags, version, born)
+            life = meta = Life(now + ttl, windows, () if meta is None else meta.tags, version, born)
         elif born is not None:
-            meta = Meta(tags, version, born)
-        elif tags:
-            meta = self._tags.shared(tags, version)
-        elif key.startswith(DIGESTED):
+            meta = Meta(() if meta is None else meta.tags, version, born)
+        elif meta is None and key.startswith(DIGESTED):
             meta = _OF_LONG_KEY  # sends a get by hand the slow way, which tells a digest from a key like one
         entry: Held = Held(key, value, ttl, now, meta)
         if copy is not None:
