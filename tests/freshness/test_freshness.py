@@ -157,6 +157,8 @@ def test_windows_are_kept_only_where_they_are_asked_for():
     assert policy(stale_if_error="1m").windows(3) == Windows(0, 60, 0)
     assert policy(refresh_ahead=True).windows(3) == Windows(0, 0, 3)
     assert policy(refresh_ahead=2).windows(3) == Windows(0, 0, 6)
+    keeps = policy(stale=20)
+    assert keeps.windows(3) is keeps.windows(4)  # many entries, one object
 
 
 class Refused(ConnectionError):
