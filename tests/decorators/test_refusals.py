@@ -156,7 +156,7 @@ def test_an_unknown_option_is_refused_with_the_nearest_one(given):
     ):
         with pytest.raises(TypeError, match=rf"no option '{wrong}'; did you mean '{right}'\?"):
             cached(*arguments, **{wrong: 5})
-    with pytest.raises(TypeError, match="no option 'zzz'; Its options are operation, name, ttl"):
+    with pytest.raises(TypeError, match="no option 'zzz'; its options are operation, name, ttl"):
         cached(*arguments, zzz=5)
 
 

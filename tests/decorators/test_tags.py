@@ -432,9 +432,10 @@ class Unlisted(dict):
     ],
     ids=["tag", "function", "operation"],
 )
-def test_dropping_many_costs_what_dropping_one_does(drop):
+def test_dropping_many_costs_no_more_than_dropping_a_few(drop):
+    """Up to 64 views leave the fast index one by one; beyond that their number makes no difference."""
     costs = []
-    for entries in (1, 10, 3000):
+    for entries in (64, 100, 3000):
         cache = InMemoryCache(max_size=10_000)
 
         @cached(cache=cache, tags=["users"], name="costs", operation="qa")
@@ -446,7 +447,7 @@ def test_dropping_many_costs_what_dropping_one_does(drop):
         cache._entries = Unlisted(cache._entries)
         costs.append(instructions(lambda: drop(cache, ask)))  # noqa: B023
         assert [ask.peek(number) for number in (0, entries - 1)] == [MISS, MISS]
-    assert costs[0] == costs[1] == costs[2] > 0
+    assert 0 < costs[1] == costs[2] <= costs[0]
 
 
 # --- rules that fail

@@ -72,14 +72,16 @@ class HeldCrew:
     def __init__(self):
         self.waiting = []
 
+    def __contains__(self, place):
+        return place in [other for other, _ in self.waiting]
+
     def send(self, place, work, group=None):
-        if place not in [other for other, _ in self.waiting]:
+        if place not in self:
             self.waiting.append((place, work))
 
     def run(self, number):
-        place, work = self.waiting[number]
+        _, work = self.waiting.pop(number)
         work()
-        self.waiting.remove((place, work))
 
 
 class Histories(RuleBasedStateMachine):
