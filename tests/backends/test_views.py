@@ -213,3 +213,28 @@ def test_the_arguments_of_a_view_are_counted_once_however_often_it_comes_back():
         page(1)
     cache.drop_tags(("user:7",))
     assert read() == before
+
+
+def test_a_tag_that_many_bore_spares_the_others_again_once_few_do():
+    cache, index = users_of(2, 100)
+    page = next(iter(index.values())).index
+    cache.drop_tags(("user:1",))
+    fill_view(cache, page, "again", "user:1")
+    fill_view(cache, page, "other", "user:2")
+    cache.drop_tags(("user:1",))
+    assert list(page) == [("other",)]
+
+
+def fill_view(cache, index, key, tag):
+    cache.sync.set(key, 1, tags=[tag])
+    cache.admit(cache.look(key), index, (key,))
+
+
+def test_a_view_that_comes_back_is_noted_once():
+    cache, index = InMemoryCache(), {}
+    for key in ("a", "b"):
+        cache.sync.set(key, 1, tags=["tag"])
+    for _ in range(10):
+        cache.admit(cache.look("a"), index, ("a",))
+        index.clear()
+    assert len(cache._tags._bearers["tag"]) == 1
