@@ -91,9 +91,7 @@ def found(call: Call) -> Generator[Step, Any, Entry]:
 
 def revalidate(call: Call, entry: Entry) -> Generator[Step, Any, None]:
     """Have an entry replaced by a new answer, behind the caller."""
-    yield Behind(
-        call.store.flights, call.key, lambda: _replaced(call.detached(), entry), call.function.name
-    )
+    yield Behind(call.store.flights, call.key, lambda: _replaced(call.detached(), entry), call.function.name)
 
 
 def _replaced(call: Call, entry: Entry) -> Generator[Step, Any, None]:
