@@ -220,6 +220,12 @@ def fresh_until(entry: Entry) -> float:
     return entry.until if life is None else life.fresh
 
 
+def end_of(entry: Entry) -> float:
+    """When an entry is good for nothing any more."""
+    life = life_of(entry)
+    return entry.until if life is None else life.end
+
+
 def born_at(entry: Entry) -> float:
     """When the function answered."""
     meta = entry.meta

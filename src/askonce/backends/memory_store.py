@@ -14,23 +14,23 @@ from askonce._types import (
     Meta,
     Windows,
     born_at,
+    end_of,
     fresh_until,
     life_of,
-    stored_error,
 )
 from askonce.backends.checks import DIGESTED
-from askonce.backends.drops import REMEMBERED, DropRecord, ago
+from askonce.backends.drops import REMEMBERED, DropRecord
 from askonce.backends.engine import Fence, HitSource, Names, RemoteTier, Sight
 from askonce.backends.eviction import Policy
 from askonce.backends.expiry import Calendar
 from askonce.backends.fences import Fences
 from askonce.backends.figures import HitSources
 from askonce.backends.held import QUIET, CopiedHeld, Held
+from askonce.backends.sights import sight_of
 from askonce.backends.sizing import deep_size
 from askonce.backends.tags import FORGOTTEN, TagLedger
 from askonce.flight import Flights
-from askonce.freshness import Draw, Verdict, carefree_until, verdict
-from askonce.results import span
+from askonce.freshness import Draw, carefree_until
 
 _EVENTS: Final = ("sets", "deletes", "evictions", "expirations", "invalidations", "too_large")
 _SWEPT: Final = 64
@@ -234,31 +234,7 @@ class MemoryStore:
             entry = self._entries.get(key)
             if entry is None:
                 return Sight(None, None, None, (), self._drops.explain(key, now))
-            tags = () if entry.meta is None else entry.meta.tags
-            state = self._state(entry, now)
-            if state is None:
-                return Sight(None, None, None, tags, self._why_stale(entry, now))
-            end = _end_of(entry) if state == "stale" else fresh_until(entry)
-            life, error = life_of(entry), stored_error(entry)
-            return Sight(
-                tier="memory",
-                age=now - born_at(entry),
-                remaining=end - now,
-                tags=tags,
-                reason=None,
-                state="failed" if error is not None else state,
-                retry=life.retry - now if life is not None and now < life.retry else None,
-                error=None if error is None else type(error).__name__,
-            )
-
-    def _state(self, entry: Held, now: float) -> str | None:
-        """As what an entry would be served; ``None`` where it would not."""
-        if self._fresh(entry.key) is not None:
-            return "fresh"
-        life = life_of(entry)
-        if life is None or not self._counts_now(entry) or verdict(life, now) in _NOT_SERVED:
-            return None
-        return "stale"
+            return sight_of(entry, now, self._tags)
 
     def _counts_now(self, entry: Held) -> bool:
         return entry.meta is None or self._tags.counts(entry.meta)
@@ -289,7 +265,7 @@ class MemoryStore:
         entry = self._entries.get(key)
         if entry is None:
             return False
-        was_there = self._counts_now(entry) and now < _end_of(entry)
+        was_there = self._counts_now(entry) and now < end_of(entry)
         self._remove(entry, "deleted", now)
         self._events["deletes"] += was_there
         return was_there
@@ -367,7 +343,7 @@ class MemoryStore:
         if entry is newest:  # what was just stored should be there, if only for a while
             entry = self._policy.evict()
             self._policy.insert(newest)
-        if _end_of(entry) <= now:
+        if end_of(entry) <= now:
             self._expire(entry)
         else:
             self._events["evictions"] += 1
@@ -451,26 +427,6 @@ class MemoryStore:
             for entry in entries[-REMEMBERED:]:
                 self._drops.note(entry.key, "cleared", now)
             _left = self._let_go()
-
-    def _why_stale(self, entry: Held, now: float) -> str:
-        if entry.meta is not None:
-            for tag in entry.meta.tags:
-                if not self._tags.unchanged((tag,), entry.meta.version):
-                    return f"invalidated by tag {tag!r}"
-        life = life_of(entry)
-        expired = f"expired {ago(now - fresh_until(entry))}"
-        if life is None or now >= life.end:
-            return expired
-        return f"{expired}; for {span(life.end - now)} more it stands in should the function fail"
-
-
-_NOT_SERVED: Final = (Verdict.TRY, Verdict.NOTHING)
-
-
-def _end_of(entry: Held) -> float:
-    """When an entry is good for nothing any more."""
-    life = life_of(entry)
-    return entry.until if life is None else life.end
 
 
 def _size_of_view(index_key: tuple[Any, ...]) -> int:
