@@ -264,7 +264,8 @@ class Histories(RuleBasedStateMachine):
         place %= len(self.crew.waiting)
         self.crew.run(place)
         key, entry = model.sent.pop(place)
-        if self.world.now >= entry.end and self.numbers["threads"] == model.started:
+        swept = self.world.now >= entry.end and self.numbers["threads"] == model.started
+        if swept and model.entries.get(key) is entry:
             model.entries.pop(key, None)  # it was of no use any more, and may have been swept away
         run = model.begin_behind(key, entry)
         if run is not None:

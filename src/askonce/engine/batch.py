@@ -170,12 +170,13 @@ def _look(batch: Batch, calls: list[Call], outcomes: dict[str, Outcome]) -> Gene
         outcomes[call.key] = served(call, entry)
     if due:
         flights, place = due[0][0].store.flights, due[0][0].key
-        yield Behind(flights, place, lambda: _replaced(batch.detached(), _detached(due)), batch.function.name)
+        yield Behind(flights, place, lambda: _refreshed(batch, due), batch.function.name)
     return missing
 
 
-def _detached(due: list[tuple[Call, Entry]]) -> list[tuple[Call, Entry]]:
-    return [(call.detached(), entry) for call, entry in due]
+def _refreshed(batch: Batch, due: list[tuple[Call, Entry]]) -> Flow:
+    own, calls = batch.detached([call for call, _ in due])
+    return _replaced(own, [(call, entry) for call, (_, entry) in zip(calls, due, strict=True)])
 
 
 def _replaced(batch: Batch, due: list[tuple[Call, Entry]]) -> Generator[Step, Any, None]:
@@ -184,8 +185,9 @@ def _replaced(batch: Batch, due: list[tuple[Call, Entry]]) -> Generator[Step, An
     try:
         if seats:
             yield from joint.work(batch, seats, behind=True)
-            for call, entry in due:
-                filling.let_rest(call, entry)
+            entries = {call.key: entry for call, entry in due}
+            for seat in seats:
+                filling.let_rest(seat.call, entries[seat.call.key])
     finally:
         joint.give_up(seats)
 

@@ -57,6 +57,10 @@ class Factory:
         """The empty one, which is a key as well: every other one is known to the call."""
         return ("",)
 
+    def detach(self, arguments: Arguments) -> Arguments:
+        """None: there are none."""
+        return arguments
+
     def tags_of(self, arguments: Arguments) -> tuple[str, ...]:
         """None: nobody gave any."""
         return ()

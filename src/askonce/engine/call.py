@@ -12,7 +12,6 @@ from askonce.engine.notes import Notes
 from askonce.engine.record import CurrentCall
 from askonce.flight import own_kept
 from askonce.freshness import Freshness, Verdict, verdict
-from askonce.isolation import isolated
 from askonce.signature import Arguments
 
 
@@ -54,6 +53,10 @@ class Source(Protocol):
 
     def keys_of(self, arguments: Arguments) -> tuple[str, ...]:
         """The key of a call, or those of its items."""
+        ...
+
+    def detach(self, arguments: Arguments) -> Arguments:
+        """The arguments with copies of all data that the key is made of."""
         ...
 
     def tags_of(self, arguments: Arguments) -> tuple[str, ...] | None:
@@ -112,7 +115,7 @@ class Call:
 
     def detached(self) -> "Call":
         """The same question outside of contexts, with arguments that the caller cannot change any more."""
-        return Call(self.function, self.store, self.key, isolated(self.arguments)[0])
+        return Call(self.function, self.store, self.key, self.function.detach(self.arguments))
 
     def open_fence(self) -> Fence:
         """Begin a fill, with the tags that are known before the function runs."""
@@ -169,8 +172,15 @@ class Call:
             return True
         return self.now - born_at(entry) < self.demand.max_age
 
-    def stand_in(self, entry: Entry) -> Any:
-        """Serve an entry in place of an answer that did not come; the call itself is counted elsewhere."""
+    def stand_in(self, entry: Entry, error: BaseException | None = None) -> Any:
+        """Serve an entry in place of an answer that did not come; the call itself is counted elsewhere.
+
+        Args:
+            entry: the one that stands in.
+            error: for the log, where this call is the one that failed.
+        """
+        if error is not None:
+            self.function.notes.warn("call_failed", error)
         self._count_if_stale(entry)  # it may have been stored meanwhile
         return entry.value
 

@@ -57,9 +57,14 @@ def pass_on(landing: Landing) -> None:
 
 def let_rest(call: Call, entry: Entry) -> None:
     """Have nobody try again for a while where a refresh left the entry as it was, whatever the reason."""
-    life = life_of(entry)
-    if life is not None and life.retry <= call.now and call.store.held(call.key) is entry:
+    if still_due(call, entry):
         call.store.rest(entry, call.now + call.function.freshness.retry_after)
+
+
+def still_due(call: Call, entry: Entry) -> bool:
+    """Whether an entry that was to be refreshed is still there, and nobody has tried in vain meanwhile."""
+    life = life_of(entry)
+    return life is not None and life.retry <= call.now and call.store.held(call.key) is entry
 
 
 def is_left(flight: Flight) -> bool:
@@ -71,7 +76,7 @@ def failed(call: Call, fence: Fence, error: BaseException, *, behind: bool) -> G
     """What a flight brings whose function raised."""
     if behind and not isinstance(error, GeneratorExit):  # that is the end of an abandoned loop's task
         call.function.notes.warn("refresh_failed", error)
-    yield from note_failure(call, fence, error, behind=behind)
+    yield from note_failure(call, fence, error)
     alone = not isinstance(error, (Exception, asyncio.CancelledError))
     return Landing(error=error, traceback=error.__traceback__, retry=alone)
 
@@ -139,9 +144,7 @@ def _store(
     return True
 
 
-def note_failure(
-    call: Call, fence: Fence, error: BaseException, *, behind: bool = False
-) -> Generator[Step, Any, None]:
+def note_failure(call: Call, fence: Fence, error: BaseException) -> Generator[Step, Any, None]:
     """Let an entry that still serves rest, or store the exception if the function's options say so."""
     if not isinstance(error, Exception) or fence.broken:  # of what was asked before an invalidation
         return
@@ -149,8 +152,6 @@ def note_failure(
     entry = call.store.held(call.key)
     if entry is not None and _serves(entry, call.now):
         call.store.rest(entry, call.now + policy.retry_after)
-        if not behind:
-            call.function.notes.warn("call_failed", error)
         return
     ttl = policy.error_ttl(error)
     if ttl is None or call.untagged or (call.record is not None and call.record.skips):

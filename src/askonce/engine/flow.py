@@ -10,7 +10,6 @@ from askonce.engine.call import Call
 from askonce.engine.steps import Behind, Flow, Home, Launch, Step, Wait, Wrapped
 from askonce.exceptions import NotCachedError
 from askonce.flight import Flight, Landing, current_flight, own_copy
-from askonce.isolation import isolated
 
 
 def serve(call: Call) -> Flow:
@@ -103,7 +102,7 @@ def _replaced(call: Call, entry: Entry) -> Generator[Step, Any, None]:
     if flight is None:
         return
     try:
-        if call.store.held(call.key) is entry:
+        if filling.still_due(call, entry):
             current_flight.set(flight)
             yield from filling.work(call, flight, behind=True)
             filling.let_rest(call, entry)
@@ -190,7 +189,7 @@ def _lead(
     if landed is not None:
         return landed
     if limit is not None:  # the caller may be gone while the function still runs
-        call.arguments = isolated(call.arguments)[0]
+        call.arguments = call.function.detach(call.arguments)
     landing: Landing | None = yield Launch(
         flight, filling.work(call, flight), lambda: filling.give_up(call, flight), limit
     )
@@ -220,11 +219,12 @@ def _alone(call: Call) -> Flow:
         try:
             landing, _ = yield from filling.compute(call, fence)
         except Exception as error:
-            yield from filling.note_failure(call, fence, error.error if isinstance(error, Wrapped) else error)
+            own = error.error if isinstance(error, Wrapped) else error
+            yield from filling.note_failure(call, fence, own)
             stale = call.fallback()
             if stale is None:
                 raise
-            return call.stand_in(stale)
+            return call.stand_in(stale, own)
     finally:
         call.store.close_fence(fence)
     return landing.value
@@ -244,7 +244,7 @@ def _passenger_value(call: Call, landing: Landing, *, led: bool, joins: bool, fa
     if landing.error is not None:
         stale = call.fallback() if falls_back and isinstance(landing.error, Exception) else None
         if stale is not None:
-            return call.stand_in(stale)
+            return call.stand_in(stale, landing.error if led else None)
         error = landing.error if led else own_copy(landing.error, landing.traceback)
         raise Wrapped(error) if isinstance(error, (StopIteration, GeneratorExit)) else error
     if led or landing.copy is None:

@@ -27,6 +27,7 @@ from askonce.engine.recording import MAX_BYTES, MAX_ITEMS, Log, Runner
 from askonce.engine.registry import registry
 from askonce.engine.rules import Rules
 from askonce.exceptions import ConfigurationError
+from askonce.isolation import isolated
 from askonce.keys import TEXT_HASH_THRESHOLD
 from askonce.signature import Arguments, Kind, Signature, describe, is_generator, kind_of, signature_of
 
@@ -100,6 +101,10 @@ class Function:
         self.invoke: Callable[[Arguments], Any] = self.begin
         if is_generator(self.kind):
             self.invoke = Runner(self.label, self.begin, self.log).to_the_end(self.kind)
+        keyed = self.signature.names if options.key is not None else self.keys.keyed
+        self._copied = tuple(
+            name in keyed and not (method and place == 0) for place, name in enumerate(self.signature.names)
+        )
         self.joins = options.single_flight is not None
         self.isolates = options.isolate
         self._store: EngineStore | None = None
@@ -211,6 +216,16 @@ class Function:
             return (self.keys.key(arguments),)
         return tuple(self.keys.item_keys(arguments, place_of_list(self), items_of(self, arguments)))
 
+    def detach(self, arguments: Arguments) -> Arguments:
+        """The arguments with copies of all data that the key is made of.
+
+        Other arguments, and the instance of a method, are the surroundings that the function works in.
+        """
+        return tuple(
+            isolated(value)[0] if copied else value
+            for value, copied in zip(arguments, self._copied, strict=True)
+        )
+
     # --- its answers
 
     def tags_of(self, arguments: Arguments) -> tuple[str, ...] | None:
@@ -249,7 +264,9 @@ class Function:
             return None, self._ask(Call(self, store, "", arguments))
         call = Call(self, store, self.keys.key(arguments), arguments)
         entry = store.look(call.key)
-        if entry is None and self.freshness.outlives:
+        if entry is not None and not call.accepts(entry):  # an exception that is not kept any more
+            entry = None
+        elif entry is None and self.freshness.outlives:
             call.seen = call.survey()
             entry = None if call.seen.is_due else call.seen.entry
         return (None, self._ask(call)) if entry is None else (call.hit(entry), None)

@@ -66,9 +66,21 @@ class Batch:
             batch.places.append(place)
         return batch
 
-    def detached(self) -> "Batch":
-        """The same without its items, with arguments that the caller cannot change any more."""
-        return Batch(self.function, isolated(self.arguments)[0])
+    def detached(self, calls: list[Call]) -> tuple["Batch", list[Call]]:
+        """The same for some of the items, outside of contexts, with arguments that nobody else changes."""
+        batch = Batch(self.function, self.arguments)
+        own = [Call(call.function, call.store, call.key, call.arguments) for call in calls]
+        batch.detach(own)
+        return batch, own
+
+    def detach(self, calls: list[Call]) -> None:
+        """Take copies of what the caller might change: once of what the items share, and of each item."""
+        place = place_of_list(self.function)
+        items = [isolated(call.arguments[place][0])[0] for call in calls]
+        empty: Any = () if isinstance(self.arguments[place], tuple) else []
+        self.arguments = self.function.detach(with_items(self.function, self.arguments, empty))
+        for call, item in zip(calls, items, strict=True):
+            call.arguments = with_items(self.function, self.arguments, [item])
 
     def joint(self, calls: list[Call]) -> Arguments:
         """The arguments of a call for some of the items: a list or a tuple, as it was given."""

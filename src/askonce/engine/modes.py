@@ -237,13 +237,15 @@ class Carried:
     Entered once, where the work begins, in a task or a thread of its own.
     """
 
-    __slots__ = ("_frame",)
+    __slots__ = ("_alone", "_frame")
 
-    def __init__(self, frame: Frame | None) -> None:
+    def __init__(self, frame: Frame | None, alone: bool = True) -> None:
         self._frame = frame
+        self._alone = alone
 
     def __enter__(self) -> None:
-        _frames.set(())
+        if self._alone:
+            _frames.set(())
         if self._frame is not None:
             self._frame.__enter__()
 
@@ -267,7 +269,7 @@ def carried() -> AbstractContextManager[None]:
     frame = Frame("carried", max_age=max_age, cache=cache)
     if decides is not None:
         frame.way, frame._seen = decides.way, decides._seen
-    return Carried(frame)
+    return Carried(frame, alone=False)
 
 
 def behind() -> AbstractContextManager[None]:

@@ -11,7 +11,6 @@ from askonce.engine.call import Call
 from askonce.engine.joint import Batch, Seat
 from askonce.engine.steps import Home, Launch, Step, Wait, Wrapped
 from askonce.flight import Flight, Landing, current_flight, own_copy
-from askonce.isolation import isolated
 
 Outcome = Callable[[], Any]
 """Gives the answer of an item, to each place where it stands, or raises."""
@@ -90,9 +89,7 @@ def _lead(batch: Batch, led: list[Seat], limit: float | None, *, anew: bool) -> 
             joint.give_up(led)
         return
     if limit is not None:  # the caller may be gone while the function still runs
-        batch.arguments = isolated(batch.arguments)[0]
-        for seat in led:
-            seat.call.arguments = isolated(seat.call.arguments)[0]
+        batch.detach([seat.call for seat in led])
     yield Launch(led[0].flight, work, lambda: joint.give_up(led), limit)
 
 
@@ -105,7 +102,7 @@ def begin(due: list[tuple[Call, Entry]], home: Any) -> list[Seat]:
         )
         if flight is None:
             continue
-        if call.store.held(call.key) is entry:
+        if filling.still_due(call, entry):
             seats.append(Seat(call, flight, leads=True))
         else:
             filling.give_up(call, flight)
@@ -159,7 +156,7 @@ def _landed(call: Call, landing: Landing, *, led: bool, falls_back: bool) -> Out
     if error is not None:
         stale = call.fallback() if falls_back and isinstance(error, Exception) else None
         if stale is not None:
-            return _standing_in(call, stale)
+            return _standing_in(call, stale, error if led else None)
         return raising(error if led else own_copy(error, landing.traceback))
     copy = landing.copy or (lambda: landing.value)
     return _once(landing.value, copy) if led else copy
@@ -174,8 +171,8 @@ def served(call: Call, entry: Entry) -> Outcome:
     return _once(value, lambda: entry.value)
 
 
-def _standing_in(call: Call, entry: Entry) -> Outcome:
-    return _once(call.stand_in(entry), lambda: entry.value)
+def _standing_in(call: Call, entry: Entry, error: BaseException | None = None) -> Outcome:
+    return _once(call.stand_in(entry, error), lambda: entry.value)
 
 
 def _once(value: Any, then: Callable[[], Any]) -> Outcome:

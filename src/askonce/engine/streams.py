@@ -140,7 +140,7 @@ def _recorded(call: Call, fence: Fence, *, falls_back: bool) -> Generator[Any, A
         stale = call.fallback() if falls_back and not talk.begun else None
         if stale is None:
             raise
-        recording: Recording = call.stand_in(stale)
+        recording: Recording = call.stand_in(stale, error)
         return recording
     finally:
         talk.record.end()
