@@ -343,7 +343,8 @@ class Reference:
         self.places.discard(key)
         if key in self.flights:
             return None
-        if self.entries.get(key) is not entry:
+        rests = self.world.now < entry.retry
+        if self.entries.get(key) is not entry or not entry.windowed or rests:
             self.known_tags(key)
             return None
         self.flights[key] = run = self.start(key, "behind")
