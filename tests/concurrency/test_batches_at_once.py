@@ -551,6 +551,10 @@ def test_without_single_flight_a_function_without_end_ends(scene):
 
     with pytest.raises(RecursionError):
         asyncio.run(f([1]))
+    # At the very limit there may be no frame left for the innermost call to clean up in: on 3.12 and 3.13 its
+    # fence stays open, which costs a little memory and stores nothing.
+    assert len(scene.store._fences) <= 1
+    scene.store._fences.forget_all()
 
 
 def test_without_single_flight_every_batch_runs_for_itself(scene):
