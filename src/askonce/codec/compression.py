@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol, cast
 
 from askonce.exceptions import CodecError
 
-LEVELS: Final = range(12)
+HIGHEST_LEVEL: Final = 11
 
 _CHUNK: Final = 65536  # asked for at a time; brotli may give up to twice as much
 _COSTS: Final = (5, 6, 10, 13, 20, 26, 30, 37, 47)  # of each level, microseconds per KB; measured

@@ -2,12 +2,13 @@
 
 import os
 import struct
+import sys
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from xxhash import xxh3_64_digest
 
-from askonce.codec.compression import compress, compressing_takes, inflate, inflating_takes
+from askonce.codec.compression import HIGHEST_LEVEL, compress, compressing_takes, inflate, inflating_takes
 from askonce.codec.encryption import NONCE, TAG, Cipher
 from askonce.codec.layout import (
     BROTLI,
@@ -31,7 +32,7 @@ from askonce.codec.layout import (
     tombstone,
     unpack_tags,
 )
-from askonce.exceptions import CodecError
+from askonce.exceptions import CodecError, ConfigurationError
 
 __all__ = [
     "FOREVER_MS",
@@ -50,6 +51,7 @@ __all__ = [
 
 _unpack: Final = FIXED.unpack_from
 _new: Final = cast("Any", tuple).__new__  # the constructor of a NamedTuple takes twice as long
+_LARGEST: Final = 2**29  # bytes: no server takes more
 _LOOP_MAY_BLOCK: Final = 1000  # microseconds
 _COPYING: Final = 0.2  # microseconds per KB, checksum included
 _ENCRYPTING: Final = 0.4
@@ -104,10 +106,13 @@ class Framing:
             threshold: payloads of more bytes are compressed, if that saves any.
             level: of brotli, 0 to 11.
             cipher: encrypts and decrypts.
+
+        Raises:
+            ConfigurationError: a limit that cannot be; it is named as in the cache's constructor.
         """
-        self._most: Final = max_value_bytes
-        self._threshold: Final = threshold
-        self._level: Final = level
+        self._most: Final = _whole("max_value_bytes", max_value_bytes, 1, _LARGEST)
+        self._threshold: Final = _whole("compression_threshold", threshold, 0, sys.maxsize)
+        self._level: Final = _whole("compression_level", level, 0, HIGHEST_LEVEL)
         self._cipher: Final = cipher
         self._prefix: Final = ENCRYPTED if cipher else PLAIN
         self._tail: Final = TAG if cipher else CHECKSUM
@@ -283,3 +288,9 @@ class Framing:
             return Header(Stamps(*stamps), generation, unpack_tags(data[echoed + id_size : start]))
         except CodecError:
             return None
+
+
+def _whole(name: str, value: object, least: int, most: int) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+        return value
+    raise ConfigurationError(f"{name}={value!r} is not a whole number from {least} to {most}")
