@@ -185,7 +185,7 @@ class Framing:
                 where it should not be or not where it should, or declares more than is allowed.
         """
         if len(data) < HEADER or data[:4] != self._prefix:
-            raise CodecError(self._why_strange(data))
+            raise CodecError(self._why_strange(data[:4]))
         (
             prefix, nonce, kind, compression, id_size, key_size, tags_size, stored, size,
             born, fresh, stale, grace, lead, generation,
