@@ -99,9 +99,16 @@ def test_inflating_answers_or_refuses(packed_bytes, size):
 
 @pytest.mark.parametrize(
     ("level", "size", "slow"),
-    [(4, 1000, False), (4, 10_000, False), (4, 200_000, True), (1, 100_000, False), (9, 2000, True), (11, 2000, True),
-     (9, 1000, False)],
-)  # fmt: skip
+    [
+        (4, 1000, False),
+        (4, 10_000, False),
+        (4, 200_000, True),
+        (1, 100_000, False),
+        (9, 1000, False),
+        (9, 2000, True),
+        (11, 2000, True),
+    ],
+)
 def test_packing_that_would_block_a_loop_is_known(level, size, slow):
     """What is below the threshold is not compressed, at any level."""
     assert framing(level=level).packing_is_slow(size) is slow

@@ -4,9 +4,20 @@ import os
 
 import pytest
 from framekit import (
-    GENERATION, KEY, LIMIT, PLAIN_TEXT, STAMPS, TAGS,
-    bomb, cipher, forged, framing, packed, sealed_again, unpacked,
-)  # fmt: skip
+    GENERATION,
+    KEY,
+    LIMIT,
+    PLAIN_TEXT,
+    STAMPS,
+    TAGS,
+    bomb,
+    cipher,
+    forged,
+    framing,
+    packed,
+    sealed_again,
+    unpacked,
+)
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
