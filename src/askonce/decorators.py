@@ -93,7 +93,7 @@ def cached(
     timeout: Ttl | None = None,
     store_if: Callable[[Any], bool] | None = None,
     errors: Mapping[type[Exception], Ttl] | None = None,
-    single_flight: Literal["process"] | None = "process",
+    single_flight: Literal["process", "cluster"] | None = "process",
     each: str | None = None,
     isolate: bool = True,
 ) -> CachedDecorator: ...
@@ -115,9 +115,11 @@ def cached(function: Any = None, /, **options: Any) -> Any:
             (XFetch). ``jitter``: largest random share that is added to a ttl, up to 1. ``timeout``: how long
             a caller waits that has a stale value to fall back on. ``store_if``: predicate of the answer.
             ``errors``: exceptions that are kept and raised again, with the ttl of each class.
-            ``single_flight``: ``"process"``, or ``None`` for every call for itself. ``each``: the list
-            parameter whose items are cached one by one. ``isolate``: whether callers may change what they get
-            without changing what others get.
+            ``single_flight``: ``"process"``, one computation of a key at a time in this process;
+            ``"cluster"``, one in all processes that share a Redis (with a cache that has none the same as
+            ``"process"``); ``None``, every call for itself. ``each``: the list parameter whose items are
+            cached one by one. ``isolate``: whether callers may change what they get without changing what
+            others get.
 
     Returns:
         The function with its own signature and kind, and the verbs (``invalidate``, ``refresh``, ``peek``,
@@ -173,7 +175,7 @@ def ai_cached(
     timeout: Ttl | None = None,
     store_if: Callable[[Any], bool] | None = None,
     errors: Mapping[type[Exception], Ttl] | None = None,
-    single_flight: Literal["process"] | None = "process",
+    single_flight: Literal["process", "cluster"] | None = "process",
     each: str | None = None,
     isolate: bool = True,
     model: str | None = None,

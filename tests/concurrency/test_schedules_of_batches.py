@@ -90,6 +90,8 @@ class Play:
         self.announce(versions)
 
     async def store(self, items):
+        if self.far is not None:
+            items = items[:1]  # they are stored one after the other, and an invalidation may come between
         versions = self.change(items)
         await self.f.store([(item, versions[item]) for item in items], items)
         self.announce({item: version for item, version in versions.items() if _is_kept((item, version))})

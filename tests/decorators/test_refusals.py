@@ -55,7 +55,7 @@ class Awaited:
         ({"store_if": coroutine_function}, r"store_if= is a coroutine function"),
         ({"version": 1.5}, r"version=1\.5.*number nor a text"),
         ({"operation": 5}, r"operation=5"),
-        ({"single_flight": "cluster"}, r"single_flight='cluster'.*\"process\".*None"),
+        ({"single_flight": "fleet"}, r"single_flight='fleet'.*\"process\".*\"cluster\".*None"),
         ({"single_flight": False}, r"single_flight=False"),
         ({"ignore": "session"}, r"ignore='session'.*\{'session'\}"),
         ({"ignore": 5}, r"ignore=5"),

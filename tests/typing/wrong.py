@@ -117,7 +117,7 @@ def options() -> None:
     cached(key=3)(work)  # error
     cached(cache=3)(work)  # error
     cached(version=1.5)(work)  # error
-    cached(single_flight="cluster")(work)  # error
+    cached(single_flight="fleet")(work)  # error
     cached(isolate="no")(work)  # error
     cached(store_if=True)(work)  # error
     cached("15m")  # error

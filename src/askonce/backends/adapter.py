@@ -7,19 +7,22 @@ another process, does not.
 """
 
 import asyncio
+import math
 import random
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, cast
 
 from askonce._types import MISS, Clock, CopiedEntry, Entry, Meta, Ttl, Windows
-from askonce.backends.engine import EngineStore, Fence, Found, HitSource, Names, Sight
+from askonce.backends.engine import Answer, EngineStore, Fence, Found, HitSource, Names, Sight, Written
 from askonce.backends.fences import Fences
 from askonce.backends.interface import CacheInterface
+from askonce.codec.shapes import Shape
 from askonce.flight import Flights
 from askonce.freshness import Draw
+from askonce.isolation import isolated
 from askonce.ttl import parse_ttl
 
 
@@ -100,14 +103,19 @@ class PlainStore:
         tags: tuple[str, ...] = (),
         copy: Callable[[Any], Any] | None = None,
         windows: Windows | None = None,
+        age: float = 0.0,
     ) -> Entry | None:
         """An entry that is kept nowhere, if the fence held; the tier's ``write`` does the storing."""
         if fence.broken:
             return None
         now = self.clock()
+        meta = Meta(tags, born=now - age)
         if copy is None:
-            return Entry(fence.key, value, ttl, now, Meta(tags))
-        return CopiedEntry(fence.key, value, ttl, now, Meta(tags), copy=copy)
+            return Entry(fence.key, value, ttl, now, meta)
+        return CopiedEntry(fence.key, value, ttl, now, meta, copy=copy)
+
+    def take_back(self, entry: Entry) -> None:
+        """Nothing: it was kept nowhere."""
 
     def drop(self, key: str) -> bool:
         """Break the fences of a key; the tier's ``remove`` does the rest."""
@@ -138,6 +146,8 @@ class PlainStore:
 class PlainTier:
     """The backend itself, for tasks and for threads."""
 
+    reachable: Final = True
+
     def __init__(self, cache: "weakref.ref[CacheInterface]") -> None:
         self._ref = cache
         self._writes: dict[str, list[Fence]] = {}
@@ -150,27 +160,49 @@ class PlainTier:
             raise ReferenceError("the cache is gone")
         return cache
 
-    async def read(self, key: str) -> Found | None:
-        """What is stored under the key."""
-        if self._is_being_undone(key):
+    async def read(self, fence: Fence, shape: Shape) -> Found | None:
+        """What is stored under the fence's key."""
+        if self._is_being_undone(fence.key):
             return None
-        value = await self._cache.get(key, MISS)
-        if value is MISS:
-            return None
-        return Found(value, await self._cache.get_ttl(key) or 0.0)
+        value = await self._cache.get(fence.key, MISS)
+        return None if value is MISS else _found(value, await self._cache.get_ttl(fence.key), fence)
 
-    async def write(self, fence: Fence, value: Any, ttl: float, tags: tuple[str, ...]) -> None:
+    async def read_many(self, fences: Sequence[Fence], shape: Shape) -> list[Found | None]:
+        """``read`` for several keys, one after the other."""
+        return [await self.read(fence, shape) for fence in fences]
+
+    async def observe(self, fences: Sequence[Fence]) -> None:
+        """Nothing: a plain backend stores whatever was there."""
+
+    async def write(self, fence: Fence, answer: Answer) -> Written:
         """Store the value, and take it away again if the fence broke meanwhile."""
         if fence.broken:
-            return
+            return Written.OVERTAKEN
         self._begin(fence)
         try:
-            await self._cache.set(fence.key, value, ttl, tags=tags)
+            is_set = await self._cache.set(fence.key, answer.value, answer.ttl, tags=answer.tags)
         finally:  # a write that was cancelled may have arrived
             if fence.broken:
                 await asyncio.shield(self._undone(fence))
             else:
                 self._end(fence)
+        return _written(fence, is_set)
+
+    async def write_many(self, answers: Sequence[tuple[Fence, Answer]]) -> list[Written]:
+        """``write`` for several keys, one after the other."""
+        return [await self.write(fence, answer) for fence, answer in answers]
+
+    async def sight(self, key: str) -> Sight:
+        """As what a key would be served."""
+        if await self._cache.get(key, MISS) is MISS:
+            return _NOT_THERE
+        return Sight("backend", None, await self._cache.get_ttl(key), (), None, "fresh")
+
+    async def lease(self, fence: Fence, shape: Shape, *, wait: bool) -> None:
+        """None: there is nobody to ask."""
+
+    def owe(self, key: str) -> None:
+        """Nothing: a plain backend is always told."""
 
     async def remove(self, key: str) -> bool:
         """Drop the key."""
@@ -180,28 +212,50 @@ class PlainTier:
         """Make every entry with one of these tags count no more."""
         await self._cache.invalidate_tags(*tags)
 
-    def read_blocking(self, key: str) -> Found | None:
+    def read_blocking(self, fence: Fence, shape: Shape) -> Found | None:
         """``read`` for threads."""
-        if self._is_being_undone(key):
+        if self._is_being_undone(fence.key):
             return None
-        value = self._cache.sync.get(key, MISS)
-        if value is MISS:
-            return None
-        return Found(value, self._cache.sync.get_ttl(key) or 0.0)
+        cache = self._cache.sync
+        value = cache.get(fence.key, MISS)
+        return None if value is MISS else _found(value, cache.get_ttl(fence.key), fence)
 
-    def write_blocking(self, fence: Fence, value: Any, ttl: float, tags: tuple[str, ...]) -> None:
+    def read_many_blocking(self, fences: Sequence[Fence], shape: Shape) -> list[Found | None]:
+        """``read_many`` for threads."""
+        return [self.read_blocking(fence, shape) for fence in fences]
+
+    def observe_blocking(self, fences: Sequence[Fence]) -> None:
+        """``observe`` for threads."""
+
+    def write_blocking(self, fence: Fence, answer: Answer) -> Written:
         """``write`` for threads."""
         if fence.broken:
-            return
+            return Written.OVERTAKEN
         self._begin(fence)
+        is_set = False
         try:
-            self._cache.sync.set(fence.key, value, ttl, tags=tags)
+            is_set = self._cache.sync.set(fence.key, answer.value, answer.ttl, tags=answer.tags)
         finally:  # a set that failed may have arrived all the same
             try:
                 if fence.broken:
                     self._cache.sync.delete(fence.key)
             finally:
                 self._end(fence)
+        return _written(fence, is_set)
+
+    def write_many_blocking(self, answers: Sequence[tuple[Fence, Answer]]) -> list[Written]:
+        """``write_many`` for threads."""
+        return [self.write_blocking(fence, answer) for fence, answer in answers]
+
+    def sight_blocking(self, key: str) -> Sight:
+        """``sight`` for threads."""
+        cache = self._cache.sync
+        if cache.get(key, MISS) is MISS:
+            return _NOT_THERE
+        return Sight("backend", None, cache.get_ttl(key), (), None, "fresh")
+
+    def lease_blocking(self, fence: Fence, shape: Shape, *, wait: bool) -> None:
+        """``lease`` for threads."""
 
     def remove_blocking(self, key: str) -> bool:
         """``remove`` for threads."""
@@ -246,3 +300,17 @@ class PlainTier:
         """Whether a write that was invalidated on its way may stand in the backend at the moment."""
         with _lock:
             return any(fence.broken for fence in self._writes.get(key, ()))
+
+
+_NOT_THERE: Final = Sight(None, None, None, (), "neither in memory nor in the backend behind it")
+
+
+def _found(value: Any, ttl: float | None, fence: Fence) -> Found:
+    """What a plain backend has: nobody knows its age, and it may have the object itself."""
+    return Found(isolated(value)[0], ttl or 0.0, math.inf, fence.tags)
+
+
+def _written(fence: Fence, is_set: bool) -> Written:
+    if fence.broken:
+        return Written.OVERTAKEN
+    return Written.STORED if is_set else Written.FAILED

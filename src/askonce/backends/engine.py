@@ -6,11 +6,13 @@ all this answers ``engine_store()`` with an ``EngineStore``; for any other ``Cac
 stands in (``backends/adapter.py``).
 """
 
-from collections.abc import Callable, Mapping
+import enum
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from askonce._types import Clock, Entry, Windows
+from askonce.codec.shapes import NO_SHAPE, Shape
 from askonce.exceptions import ConfigurationError
 from askonce.flight import Flights
 from askonce.freshness import Draw
@@ -31,13 +33,70 @@ class Fence:
     tags: tuple[str, ...]
     version: int
     broken: bool = False
+    looking: bool = False
+    """Whether the tier behind memory is being asked: what others change meanwhile is in its answer."""
+    dirty: bool = False
+    """Whether others changed the key while that tier was being asked."""
+    note: Any = None
+    """What the tier behind memory saw under the key, for its own use."""
 
 
 class Found(NamedTuple):
-    """What a remote tier holds: a value with the seconds that it may still live."""
+    """What a remote tier holds.
+
+    Attributes:
+        value: nobody else has it.
+        ttl: seconds up to the end of its time to live; below 0 where only its windows are left.
+        age: seconds since the function answered.
+        tags: all tags of the entry.
+        windows: what it is good for beside being fresh.
+        keeps: whether memory may have a copy of it.
+    """
 
     value: Any
     ttl: float
+    age: float = 0.0
+    tags: tuple[str, ...] = ()
+    windows: Windows | None = None
+    keeps: bool = True
+
+
+class Answer(NamedTuple):
+    """What a remote tier is to store.
+
+    Attributes:
+        value: already safe from the caller's hands.
+        ttl: seconds from now; ``FOREVER`` for no expiry.
+        tags: all tags of the entry.
+        windows: what it is good for beside being fresh.
+        shape: what may be built of it when it comes back; ``None`` where nobody knows who will read it.
+        replaces: whether it takes the place of whatever is there, and not of what the fence saw.
+    """
+
+    value: Any
+    ttl: float
+    tags: tuple[str, ...] = ()
+    windows: Windows | None = None
+    shape: Shape | None = NO_SHAPE
+    replaces: bool = False
+
+
+class Written(enum.Enum):
+    """What became of an answer in the tier behind memory."""
+
+    STORED = "stored"
+    OVERTAKEN = "overtaken"
+    """The key changed since the fence looked: nobody may keep the answer."""
+    FAILED = "failed"
+    """It is not there, and memory may keep it all the same."""
+
+
+class Lease(Protocol):
+    """The right to compute a key while others, in other processes, wait."""
+
+    def release(self) -> None:
+        """Let the next one have it; does not wait, may be called anywhere and again."""
+        ...
 
 
 class Sight(NamedTuple):
@@ -83,14 +142,34 @@ class Names:
 
 
 class RemoteTier(Protocol):
-    """A tier behind memory whose answers take a while; every method for tasks and for threads."""
+    """A tier behind memory whose answers take a while.
 
-    async def read(self, key: str) -> Found | None:
-        """What is stored under the key, or ``None``."""
+    Each method has a twin for callers without an event loop, called ``<name>_blocking``.
+    """
+
+    @property
+    def reachable(self) -> bool:
+        """Whether it makes sense to ask at the moment; costs nothing."""
         ...
 
-    async def write(self, fence: Fence, value: Any, ttl: float, tags: tuple[str, ...]) -> None:
-        """Store the value unless the fence broke."""
+    async def read(self, fence: Fence, shape: Shape) -> Found | None:
+        """What is stored under the fence's key; the fence remembers what was seen, and its tags."""
+        ...
+
+    async def read_many(self, fences: Sequence[Fence], shape: Shape) -> Sequence[Found | None]:
+        """``read`` for several keys at once."""
+        ...
+
+    async def observe(self, fences: Sequence[Fence]) -> None:
+        """Have fences remember what is there, before a function runs whose answers replace it."""
+        ...
+
+    async def write(self, fence: Fence, answer: Answer) -> Written:
+        """Store an answer unless its fence broke or the key changed since the fence looked."""
+        ...
+
+    async def write_many(self, answers: Sequence[tuple[Fence, Answer]]) -> Sequence[Written]:
+        """``write`` for several keys at once."""
         ...
 
     async def remove(self, key: str) -> bool:
@@ -101,20 +180,26 @@ class RemoteTier(Protocol):
         """Make every entry with one of these tags count no more."""
         ...
 
-    def read_blocking(self, key: str) -> Found | None:
-        """``read`` for callers without an event loop."""
+    async def sight(self, key: str) -> Sight:
+        """What ``explain`` says of a key that is not in memory."""
         ...
 
-    def write_blocking(self, fence: Fence, value: Any, ttl: float, tags: tuple[str, ...]) -> None:
-        """``write`` for callers without an event loop."""
+    async def lease(self, fence: Fence, shape: Shape, *, wait: bool) -> Lease | Found | None:
+        """Take the right to compute a key.
+
+        Args:
+            fence: of the flight that is about to compute; it has looked.
+            shape: as for ``read``.
+            wait: whether to wait while somebody else has it.
+
+        Returns:
+            The lease; or what somebody else stored meanwhile; or ``None`` where there is nobody to ask, and
+            the caller computes without, or, if it does not wait, somebody else has it.
+        """
         ...
 
-    def remove_blocking(self, key: str) -> bool:
-        """``remove`` for callers without an event loop."""
-        ...
-
-    def invalidate_tags_blocking(self, tags: tuple[str, ...]) -> None:
-        """``invalidate_tags`` for callers without an event loop."""
+    def owe(self, key: str) -> None:
+        """Remember that the value of a key was replaced while the tier could not be told."""
         ...
 
 
@@ -168,17 +253,23 @@ class EngineStore(Protocol):
         tags: tuple[str, ...] = (),
         copy: Callable[[Any], Any] | None = None,
         windows: Windows | None = None,
+        age: float = 0.0,
     ) -> Entry | None:
         """Store a value whose fence held, atomically with that test; ``None`` where it was not stored.
 
         Args:
             fence: opened before the value was made.
             value: what to keep; already safe from the caller's hands.
-            ttl: seconds from now; ``FOREVER`` for no expiry.
+            ttl: seconds from now; ``FOREVER`` for no expiry; 0 or below where only its windows are left.
             tags: all tags of the entry, also those that were not known when the fence was opened.
             copy: makes what a reader gets from what is kept; ``None`` where it may be shared.
             windows: what the entry is good for beside being fresh; ``None`` for nothing.
+            age: seconds since the function answered.
         """
+        ...
+
+    def take_back(self, entry: Entry) -> None:
+        """Remove this entry, should it still be there; breaks no fences."""
         ...
 
     def drop(self, key: str) -> bool:

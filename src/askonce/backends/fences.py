@@ -40,17 +40,43 @@ class Fences:
             return fence.version
         return math.inf
 
+    def renew(self, fence: Fence, version: int) -> None:
+        """Have a fence count from the newest version on."""
+        fence.version = version
+        if fence in self._open:  # to the end, where the newest stand
+            del self._open[fence]
+            self._open[fence] = None
+
     def break_key(self, key: str) -> None:
         """Break the fences of a key."""
         for fence in self._by_key.get(key, ()):
             fence.broken = True
 
     def break_tags(self, tags: Iterable[str]) -> None:
-        """Break the fences that know one of these tags."""
+        """Break the fences that know one of these tags; those that look may read of an entry with more."""
         unique = set(tags)
         for fence in self._open:
             if not unique.isdisjoint(fence.tags):
                 fence.broken = True
+            elif fence.looking:
+                fence.dirty = True
+
+    def touch_key(self, key: str) -> None:
+        """Break the fences of a key, or mark those that are looking."""
+        for fence in self._by_key.get(key, ()):
+            _touch(fence)
+
+    def touch_tags(self, tags: Iterable[str]) -> None:
+        """Break the fences that know one of these tags, or mark those that are looking."""
+        unique = set(tags)
+        for fence in self._open:
+            if not unique.isdisjoint(fence.tags):
+                _touch(fence)
+
+    def touch_all(self) -> None:
+        """Break every fence, or mark those that are looking."""
+        for fence in self._open:
+            _touch(fence)
 
     def forget_all(self) -> None:
         """Break and close every fence."""
@@ -62,3 +88,10 @@ class Fences:
         """Break every fence."""
         for fence in self._open:
             fence.broken = True
+
+
+def _touch(fence: Fence) -> None:
+    if fence.looking:
+        fence.dirty = True
+    else:
+        fence.broken = True

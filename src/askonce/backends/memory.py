@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Final, Literal
 from askonce._types import MISS, Clock, Meta, Ttl, fresh_until, is_failure
 from askonce.backends.checks import DIGESTED, checked_key, checked_tags, checked_ttl
 from askonce.backends.eviction import Lru, Policy, S3Fifo
+from askonce.backends.front import Front
 from askonce.backends.held import Held
 from askonce.backends.interface import CacheInterface
-from askonce.backends.memory_store import WAITING_USES, MemoryStore
+from askonce.backends.memory_store import WAITING_USES
 from askonce.backends.rebuild import rebuilt
 from askonce.exceptions import ConfigurationError
 from askonce.isolation import isolated
@@ -19,7 +20,7 @@ from askonce.ttl import parse_ttl
 _POLICIES: Final[dict[str, Callable[[], Policy]]] = {"lru": Lru, "s3fifo": S3Fifo}
 
 
-class InMemoryCache(MemoryStore, CacheInterface):
+class InMemoryCache(Front, CacheInterface):
     """A cache in the memory of this process, bounded, safe under threads.
 
     Args:

@@ -165,17 +165,28 @@ class MemoryStore:
         tags: tuple[str, ...] = (),
         copy: Callable[[Any], Any] | None = None,
         windows: Windows | None = None,
+        age: float = 0.0,
     ) -> Entry | None:
         """Store a value whose fence held; ``None`` where it was not stored."""
-        if not ttl > 0:
+        if not ttl > 0 and (windows is None or not ttl + max(windows.stale, windows.grace) > 0):
             return None
         size = self._size(fence.key, value)
         with self._lock:
             if fence.broken or not self._tags.unchanged((*fence.tags, *tags), fence.version):
                 return None
-            entry = self._store(fence.key, value, ttl, tags, fence.version, copy, size, windows)
+            entry = self._store(fence.key, value, ttl, tags, fence.version, copy, size, windows, age)
+            if age and entry is not None:
+                entry.ttl += age
             _left = self._let_go()
         return entry
+
+    def take_back(self, entry: Entry) -> None:
+        """Remove this entry, should it still be there; breaks no fences."""
+        with self._lock:
+            held = self._entries.get(entry.key)
+            if held is not None and held is entry:
+                self._remove(held, "taken back", self.clock(), "since the key had changed elsewhere")
+            _left = self._let_go()
 
     def drop(self, key: str) -> bool:
         """Remove an entry and break the fences of its key; whether there was one, fresh or in its windows."""
@@ -187,11 +198,14 @@ class MemoryStore:
     def drop_tags(self, tags: tuple[str, ...]) -> None:
         """Make every entry with one of these tags count no more, and break the fences that know them."""
         with self._lock:
-            for entry in self._tags.invalidate(tags):
-                self._lose_view(entry)
             self._fences.break_tags(tags)
-            self._tags.forget(self._fences.oldest_version(), FORGOTTEN + len(tags))
-            self._events["invalidations"] += len(tags)
+            self._outdate(tags)
+
+    def _outdate(self, tags: tuple[str, ...]) -> None:
+        for entry in self._tags.invalidate(tags):
+            self._lose_view(entry)
+        self._tags.forget(self._fences.oldest_version(), FORGOTTEN + len(tags))
+        self._events["invalidations"] += len(tags)
 
     def admit(self, entry: Entry, index: dict[tuple[Any, ...], Entry], index_key: tuple[Any, ...]) -> None:
         """Give a living entry a view in a fast index, in place of one that it has."""
@@ -280,6 +294,7 @@ class MemoryStore:
         copy: Callable[[Any], Any] | None,
         size: int,
         windows: Windows | None = None,
+        age: float = 0.0,
     ) -> Held | None:
         """Put a new entry in place and whatever it displaces out; ``None`` if it is too large."""
         now = self.clock()
@@ -288,7 +303,7 @@ class MemoryStore:
         if size > self._room:
             self._refuse(key, old, now)
             return None
-        born = now if ttl == math.inf else None
+        born = now - age if ttl == math.inf else None
         meta = self._tags.shared(tags, version) if tags else None
         life: Life | None = None
         if windows is not None:
@@ -416,17 +431,20 @@ class MemoryStore:
     def _empty(self) -> None:
         with self._lock:
             self._fences.break_all()
-            self._left.append(self._uses)
-            self._uses = []
-            now = self.clock()
-            entries = list(self._entries.values())
-            self._entries.clear()
-            for entry in entries:
-                self._policy.remove(entry)
-                self._unlink(entry)
-            for entry in entries[-REMEMBERED:]:
-                self._drops.note(entry.key, "cleared", now)
+            self._remove_all("cleared")
             _left = self._let_go()
+
+    def _remove_all(self, how: str, purpose: str = "") -> None:
+        self._left.append(self._uses)
+        self._uses = []
+        now = self.clock()
+        entries = list(self._entries.values())
+        self._entries.clear()
+        for entry in entries:
+            self._policy.remove(entry)
+            self._unlink(entry)
+        for entry in entries[-REMEMBERED:]:
+            self._drops.note(entry.key, how, now, purpose)
 
 
 def _size_of_view(index_key: tuple[Any, ...]) -> int:

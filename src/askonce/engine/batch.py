@@ -138,7 +138,7 @@ def _answers_at_once(whole: Call, keys: list[str], found: Mapping[str, Entry]) -
 def _stored(batch: Batch) -> Flow:
     found: list[tuple[Call, Entry]] = []
     for call in batch.calls:
-        entry = yield from flow.found(call)
+        entry = yield from flow.found_entry(call)
         found.append((call, entry))
     return _answers(batch, {call.key: served(call, entry) for call, entry in found})
 

@@ -9,6 +9,7 @@ from askonce.backends.adapter import PlainStore, engine_store_of
 from askonce.backends.checks import checked_key, checked_ttl
 from askonce.backends.engine import EngineStore
 from askonce.backends.interface import CacheInterface
+from askonce.codec.shapes import NO_SHAPE
 from askonce.engine.call import Call
 from askonce.engine.drivers import drive, drive_blocking
 from askonce.engine.figures import Figures
@@ -23,7 +24,9 @@ class Factory:
     """A factory as the engine sees it: a function without arguments, options or figures of its own."""
 
     joins = True
+    leases = False
     isolates = True
+    shape = NO_SHAPE
     tags: tuple[str, ...] = ()
 
     name = "get_or_set"

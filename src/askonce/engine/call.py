@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from askonce._types import Entry, Failure, born_at, is_failure, life_of
+from askonce._types import Entry, Failure, Life, born_at, is_failure, life_of
 from askonce.backends.engine import EngineStore, Fence
+from askonce.codec.shapes import Shape
 from askonce.engine.figures import Figures
 from askonce.engine.modes import Demand
 from askonce.engine.notes import Notes
@@ -39,6 +40,16 @@ class Source(Protocol):
     @property
     def joins(self) -> bool:
         """Whether calls of one key share a computation."""
+        ...
+
+    @property
+    def leases(self) -> bool:
+        """Whether calls of one key share a computation in all processes."""
+        ...
+
+    @property
+    def shape(self) -> Shape:
+        """What may be built of its answers when they come back from elsewhere."""
         ...
 
     @property
@@ -98,6 +109,10 @@ class Call:
     """Whether the rule for its tags failed: nothing may be stored that no tag would reach."""
     record: CurrentCall | None = None
     """What the function says of its answer, from when it runs."""
+    renews: bool = False
+    """Whether its answer is to take the place of one that others may have."""
+    spare: tuple[Entry, Fence] | None = None
+    """What may stand in and is in no memory, and the fence that it was found with."""
 
     def keys(self) -> tuple[str, ...]:
         """Its key, or those of its items, also where none was made since nothing is looked up."""
@@ -132,29 +147,47 @@ class Call:
             return seen
         entry = self.store.look(self.key)
         if entry is not None:
-            return Survey(entry) if self.accepts(entry) else _NOTHING
+            return Survey(entry) if self.accepts(entry) else NOTHING
         entry = self._windowed()
         life = None if entry is None else life_of(entry)
+        if entry is None or life is None:
+            return NOTHING
+        survey = self._weighed(entry, life)
+        return Survey(entry) if survey.is_due and self.store.flights.has(self.key) else survey
+
+    def judged(self, entry: Entry) -> "Survey":
+        """What an entry is good for that the tier behind memory had."""
+        if not self.accepts(entry):
+            return NOTHING
+        life = life_of(entry)
         if life is None:
-            return _NOTHING
+            return Survey(entry)
+        if self.function.freshness.outlives:
+            return self._weighed(entry, life)
+        return Survey(entry) if self.now < life.fresh else NOTHING
+
+    def _weighed(self, entry: Entry, life: Life) -> "Survey":
         match verdict(life, self.now, self.store.draw):
             case Verdict.SERVE:
                 return Survey(entry)
             case Verdict.REFRESH:
-                return Survey(entry, is_due=not self.store.flights.has(self.key))
+                return Survey(entry, is_due=True)
             case Verdict.TRY:
                 return Survey(fallback=entry)
             case Verdict.NOTHING:
-                return _NOTHING
+                return NOTHING
 
     @property
     def asks_remote(self) -> bool:
-        """Whether the tier behind memory may answer: nobody knows the age of what it has."""
-        return self.store.remote is not None and (self.demand is None or self.demand.max_age is None)
+        """Whether there is a tier behind memory, and it may answer."""
+        remote = self.store.remote
+        return remote is not None and remote.reachable
 
     def fallback(self) -> Entry | None:
         """An entry that may stand in for an answer that does not come."""
         entry = self._windowed()
+        if entry is None and self.spare is not None and not self.spare[1].broken:
+            entry = self.spare[0]
         life = None if entry is None else life_of(entry)
         return entry if life is not None and self.now < life.end else None
 
@@ -218,4 +251,4 @@ class Survey(NamedTuple):
     fallback: Entry | None = None
 
 
-_NOTHING = Survey()
+NOTHING = Survey()

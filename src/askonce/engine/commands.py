@@ -3,7 +3,7 @@
 from typing import Any
 
 from askonce._types import MISS, Failure
-from askonce.backends.engine import Found, Sight
+from askonce.backends.engine import Sight
 from askonce.engine import filling, flow
 from askonce.engine.call import Call
 from askonce.engine.function import Function
@@ -43,13 +43,13 @@ def put(function: Function, value: Any, arguments: Arguments) -> Flow:
     store = function.store()
     if not store.enabled:
         return False
-    call = Call(function, store, function.keys.key(arguments), arguments)
+    call = Call(function, store, function.keys.key(arguments), arguments, renews=True)
     value = function.checked(value)
     store.break_fences(call.key)
     # A flight of its own: a call that comes meanwhile joins it, and cannot compute beside it.
     flight, _ = yield from flow.board(call, anew=True)
     try:
-        landing, stored = yield from filling.keep(call, filling.fence_of(flight), value)
+        landing, stored = yield from filling.keep(call, filling.fence_of(flight), value, replaces=True)
         filling.land(call, flight, landing)
         return stored
     finally:
@@ -85,9 +85,8 @@ def sight(function: Function, arguments: Arguments) -> Flow:
     if not store.enabled:
         return Sight(None, None, None, (), "this cache is disabled")
     seen = store.sight(key)
-    if seen.reason is None or store.remote is None:
+    remote = store.remote
+    if seen.reason is None or remote is None or not remote.reachable:
         return seen
-    found: Found | None = yield Remote(store, "read", (key,))
-    if found is None:
-        return seen._replace(reason="neither in memory nor in the backend behind it")
-    return Sight("backend", None, found.ttl, (), None, "fresh")
+    behind: Sight | None = yield Remote(store, "sight", (key,))
+    return seen if behind is None else behind

@@ -276,7 +276,7 @@ def is_being_cancelled() -> bool:
 
 async def _ask_remote(step: Remote) -> Any:
     try:
-        return await getattr(step.store.remote, step.method)(*step.arguments)
+        return await getattr(step.store.remote, step.method)(*step.arguments, **(step.options or {}))
     except (Exception, asyncio.CancelledError) as error:  # a backend's failure never reaches the caller
         if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
             raise
@@ -286,7 +286,7 @@ async def _ask_remote(step: Remote) -> Any:
 
 def _ask_remote_blocking(step: Remote) -> Any:
     try:
-        return getattr(step.store.remote, f"{step.method}_blocking")(*step.arguments)
+        return getattr(step.store.remote, f"{step.method}_blocking")(*step.arguments, **(step.options or {}))
     except Exception as error:  # noqa: BLE001  a backend's failure never reaches the caller
         _report(step, error)
         return None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from askonce._types import Entry, Failure, Windows, is_failure, life_of
-from askonce.backends.engine import EngineStore, Fence, Found
+from askonce.backends.engine import Answer, Fence, Written
 from askonce.engine.call import Call
 from askonce.engine.record import CurrentCall
 from askonce.engine.steps import Flow, Invoke, IsAnswer, Remote, Step, Wrapped
@@ -30,6 +30,8 @@ def work(call: Call, flight: Flight, *, behind: bool = False) -> Generator[Step,
     """The work of a flight: run the function, store the answer, land."""
     fence = fence_of(flight)
     try:
+        if call.renews and call.asks_remote:
+            yield Remote(call.store, "observe", ([fence],))
         landing, _ = yield from compute(call, fence, behind=behind)
     except GeneratorExit:
         raise
@@ -98,7 +100,13 @@ def compute(call: Call, fence: Fence, *, behind: bool = False) -> Generator[Step
 
 
 def keep(
-    call: Call, fence: Fence, value: Any, record: CurrentCall | None = None, cost: float = 0.0
+    call: Call,
+    fence: Fence,
+    value: Any,
+    record: CurrentCall | None = None,
+    cost: float = 0.0,
+    *,
+    replaces: bool = False,
 ) -> Generator[Step, Any, tuple[Landing, bool]]:
     """Store an answer if its time, the user's rules, the function itself and the fence allow it.
 
@@ -108,6 +116,7 @@ def keep(
         value: the answer.
         record: what the function said of it.
         cost: seconds that it took.
+        replaces: whether it takes the place of whatever is stored.
     """
     kept, copy = isolated(value) if call.function.isolates else (value, None)
     landing = Landing(value, None if copy is None else lambda: copy(kept))
@@ -119,7 +128,8 @@ def keep(
     tags = _all_tags(fence, record)
     policy = call.function.freshness
     life = policy.lifetime(ttl, call.store.draw)
-    return landing, (yield from _store(call, fence, kept, life, tags, copy, policy.windows(cost)))
+    windows = policy.windows(cost)
+    return landing, (yield from _store(call, fence, kept, life, tags, copy, windows, replaces=replaces))
 
 
 def _all_tags(fence: Fence, record: CurrentCall | None) -> tuple[str, ...]:
@@ -135,12 +145,31 @@ def _store(
     tags: tuple[str, ...],
     copy: Callable[[Any], Any] | None = None,
     windows: Windows | None = None,
+    *,
+    replaces: bool = False,
 ) -> Generator[Step, Any, bool]:
-    if call.store.fill(fence, kept, ttl, tags, copy, windows) is None:
+    """Store in memory, then in the tier behind it, whose word it is whether the answer counts."""
+    entry = call.store.fill(fence, kept, ttl, tags, copy, windows)
+    if entry is None:
         return False
+    remote = call.store.remote
+    if remote is not None and type(kept) is not Failure:
+        answer = Answer(kept, ttl, tags, windows, call.function.shape, replaces)
+        written = (yield Remote(call.store, "write", (fence, answer))) if remote.reachable else None
+        if not settled(call, entry, written):
+            return False
     call.function.figures.stored += 1
-    if call.store.remote is not None:
-        yield Remote(call.store, "write", (fence, kept, ttl, tags))
+    return True
+
+
+def settled(call: Call, entry: Entry, written: Written | None) -> bool:
+    """Do what follows from what became of an answer behind memory; whether it is stored."""
+    if written is Written.OVERTAKEN:
+        call.store.take_back(entry)
+        return False
+    remote = call.store.remote
+    if written is not Written.STORED and call.renews and remote is not None:
+        remote.owe(call.key)  # what the answer replaces is still there
     return True
 
 
@@ -153,7 +182,7 @@ def note_failure(call: Call, fence: Fence, error: BaseException) -> Generator[St
     if entry is not None and _serves(entry, call.now):
         call.store.rest(entry, call.now + policy.retry_after)
         return
-    ttl = policy.error_ttl(error)
+    ttl = None if call.spare is not None and call.fallback() else policy.error_ttl(error)
     if ttl is None or call.untagged or (call.record is not None and call.record.skips):
         return
     kept = bare(error)
@@ -170,21 +199,18 @@ def _serves(entry: Entry, now: float) -> bool:
     return now < (entry.until if life is None else life.end) and not is_failure(entry)
 
 
-def read(store: EngineStore, fence: Fence, key: str) -> Generator[Step, Any, Entry | None]:
-    """Bring an entry in from the tier behind, with the life that it has left."""
-    found: Found | None = yield Remote(store, "read", (key,))
-    if found is None:
-        return None
-    kept, copy = isolated(found.value)
-    entry = store.fill(fence, kept, found.ttl, fence.tags, copy)
-    return entry
-
-
 def land(call: Call, flight: Flight, landing: Landing) -> None:
     """End a flight and its fence."""
     # An invalidation reaches the flight through its fence for as long as the flight can be joined.
     call.store.flights.land(flight, landing)
     call.store.close_fence(fence_of(flight))
+
+
+def land_with(call: Call, flight: Flight, entry: Entry) -> Landing:
+    """End a flight with an entry."""
+    landing = Landing(entry, lambda: entry)
+    land(call, flight, landing)
+    return landing
 
 
 def give_up(call: Call, flight: Flight) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from typing import Any
 
 from askonce._types import Entry
-from askonce.engine import filling
+from askonce.engine import filling, found
 from askonce.engine.call import Call
 from askonce.engine.steps import Behind, Flow, Home, Launch, Step, Wait, Wrapped
 from askonce.exceptions import NotCachedError
@@ -64,10 +64,10 @@ def stored(call: Call) -> Flow:
     Raises:
         NotCachedError: there is nothing.
     """
-    return call.hit((yield from found(call)))
+    return call.hit((yield from found_entry(call)))
 
 
-def found(call: Call) -> Generator[Step, Any, Entry]:
+def found_entry(call: Call) -> Generator[Step, Any, Entry]:
     """The entry that can be served without running anything.
 
     Raises:
@@ -102,10 +102,15 @@ def _replaced(call: Call, entry: Entry) -> Generator[Step, Any, None]:
     if flight is None:
         return
     try:
-        if filling.still_due(call, entry):
-            current_flight.set(flight)
-            yield from filling.work(call, flight, behind=True)
-            filling.let_rest(call, entry)
+        if not filling.still_due(call, entry):
+            return
+        current_flight.set(flight)
+        younger = yield from found.younger(call, filling.fence_of(flight), entry)
+        if younger is not None:
+            filling.land_with(call, flight, younger)
+            return
+        yield from filling.work(call, flight, behind=True)
+        filling.let_rest(call, entry)
     finally:
         filling.give_up(call, flight)
 
@@ -113,6 +118,7 @@ def _replaced(call: Call, entry: Entry) -> Generator[Step, Any, None]:
 def anew(call: Call) -> Flow:
     """Compute whatever is stored; what is being computed already is out of date."""
     refuse_own_refresh(call)
+    call.renews = True
     while True:
         call.store.break_fences(call.key)
         landing, led = yield from _fly(call, anew=True)
@@ -134,10 +140,10 @@ def refuse_own_refresh(call: Call) -> None:
 
 
 def peek_remote(call: Call) -> Generator[Step, Any, Entry | None]:
-    """What the tier behind memory has."""
+    """What the tier behind memory has that can be served."""
     fence = call.open_fence()
     try:
-        return (yield from filling.read(call.store, fence, call.key))
+        return (yield from found.read(call, fence)).entry
     finally:
         call.store.close_fence(fence)
 
@@ -188,6 +194,8 @@ def _lead(
         raise
     if landed is not None:
         return landed
+    if limit is None and call.asks_remote:  # something to fall back on may have come from there
+        limit = _limit(call, call.fallback())
     if limit is not None:  # the caller may be gone while the function still runs
         call.arguments = call.function.detach(call.arguments)
     landing: Landing | None = yield Launch(
@@ -199,12 +207,14 @@ def _lead(
 def look_again(call: Call, flight: Flight) -> Generator[Step, Any, Landing | None]:
     """Land a flight with what has been stored since the first look, here or behind memory."""
     entry = call.survey().entry
+    is_due = False
     if entry is None and call.asks_remote:
-        entry = yield from filling.read(call.store, filling.fence_of(flight), call.key)
+        entry, is_due, _ = yield from found.read(call, filling.fence_of(flight))
     if entry is None:
         return None
-    landing = Landing(entry, lambda: entry)
-    filling.land(call, flight, landing)
+    landing = filling.land_with(call, flight, entry)
+    if is_due:  # by a flight that nobody waits for, after this one
+        yield from revalidate(call, entry)
     return landing
 
 
@@ -213,8 +223,10 @@ def _alone(call: Call) -> Flow:
     fence = call.open_fence()
     try:
         if call.asks_remote:
-            entry = yield from filling.read(call.store, fence, call.key)
+            entry, is_due, _ = yield from found.read(call, fence)
             if entry is not None:
+                if is_due:
+                    yield from revalidate(call, entry)
                 return call.hit(entry)
         try:
             landing, _ = yield from filling.compute(call, fence)

@@ -12,12 +12,13 @@ from askonce._types import Clock, Entry, Recording
 from askonce.backends.adapter import engine_store_of
 from askonce.backends.engine import EngineStore, Names
 from askonce.backends.interface import CacheInterface
+from askonce.codec.shapes import NO_SHAPE, Shape
 from askonce.engine import modes, streampath
 from askonce.engine.call import Call
 from askonce.engine.each import check_each, items_of, place_of_list
 from askonce.engine.figures import Figures
 from askonce.engine.hitpath import HitPath, Plan, admissible, build
-from askonce.engine.keying import KeyMaker
+from askonce.engine.keying import UNSAID, KeyMaker, answer_annotation
 from askonce.engine.modes import Demand
 from askonce.engine.naming import Identity
 from askonce.engine.notes import Notes
@@ -106,6 +107,7 @@ class Function:
             name in keyed and not (method and place == 0) for place, name in enumerate(self.signature.names)
         )
         self.joins = options.single_flight is not None
+        self.leases = options.single_flight == "cluster"
         self.isolates = options.isolate
         self._store: EngineStore | None = None
         self._known_to: weakref.WeakSet[EngineStore] = weakref.WeakSet()
@@ -227,6 +229,13 @@ class Function:
         )
 
     # --- its answers
+
+    @functools.cached_property
+    def shape(self) -> Shape:
+        """What may be built of its answers when they come back from elsewhere."""
+        # At the first use of a tier behind memory: annotations may name what is not there at decoration.
+        annotation = answer_annotation(self.wrapped)
+        return NO_SHAPE if annotation is UNSAID or isinstance(annotation, str) else Shape.of(annotation)
 
     def tags_of(self, arguments: Arguments) -> tuple[str, ...] | None:
         """The tags of one answer, those of all included; ``None`` where the user's rule failed."""

@@ -10,7 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Sequence
 from types import SimpleNamespace
-from typing import Any, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from askonce.engine.instances import check_instance
 from askonce.engine.naming import Identity
@@ -192,18 +192,26 @@ def _label(name: str) -> str:
 
 def _answer_shape(function: Callable[..., Any]) -> bytes | None:
     """The shape of the models that the return annotation names."""
+    annotation = answer_annotation(function)
+    try:
+        return None if annotation is UNSAID else shape(annotation)
+    except Exception:  # noqa: BLE001  an annotation is any object, and may fail at any question
+        return None
+
+
+UNSAID: Final = object()
+"""The annotation of a function that has none."""
+
+
+def answer_annotation(function: Callable[..., Any]) -> Any:
+    """What a function says that it answers, as far as it can be known; ``UNSAID`` where it says nothing."""
     function = inspect.unwrap(function)
     while isinstance(function, functools.partial):
         function = inspect.unwrap(function.func)
     if not inspect.isroutine(function):  # a callable object
         function = type(function).__call__
     annotations = annotations_of(function)
-    if "return" not in annotations:
-        return None
-    try:
-        return shape(_evaluated(annotations["return"], function))
-    except Exception:  # noqa: BLE001  an annotation is any object, and may fail at any question
-        return None
+    return _evaluated(annotations["return"], function) if "return" in annotations else UNSAID
 
 
 def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:

@@ -37,7 +37,7 @@ class Options:
     timeout: Ttl | None = None
     store_if: Callable[[Any], bool] | None = None
     errors: Mapping[type[Exception], Ttl] | None = None
-    single_flight: Literal["process"] | None = "process"
+    single_flight: Literal["process", "cluster"] | None = "process"
     each: str | None = None
     isolate: bool = True
     freshness: Freshness = field(init=False)
@@ -47,10 +47,11 @@ class Options:
     def __post_init__(self) -> None:
         _check_cache(self.cache)
         _check_ignore(self.ignore, self.key)
-        if self.single_flight not in ("process", None):
+        if self.single_flight not in ("process", "cluster", None):
             raise ConfigurationError(
                 f"single_flight={self.single_flight!r} is unknown; "
-                'use "process" (one computation per key in this process) or None (every call for itself)'
+                'use "process" (one computation per key in this process), "cluster" (one in all processes '
+                "that share a Redis) or None (every call for itself)"
             )
         if self.store_if is not None and not callable(self.store_if):
             raise ConfigurationError(

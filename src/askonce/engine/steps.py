@@ -4,7 +4,7 @@ A flow is a generator that yields such steps and is sent what came of them, so t
 serves tasks and threads.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,11 +69,12 @@ class IsAnswer:
 
 @dataclass(slots=True, eq=False)
 class Remote:
-    """Ask the tier behind memory: ``read``, ``write``, ``remove`` or ``invalidate_tags``."""
+    """Ask the tier behind memory, by one of its methods; answers ``None`` where that failed."""
 
     store: EngineStore
     method: str
     arguments: tuple[Any, ...]
+    options: Mapping[str, Any] | None = None
 
 
 class Wrapped(Exception):

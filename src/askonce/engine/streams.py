@@ -13,14 +13,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from askonce._types import Clock, Entry, Recording
+from askonce._types import Clock, Recording
 from askonce.backends.engine import Fence
-from askonce.engine import drivers, filling, flow, record
+from askonce.engine import drivers, filling, flow, found, record
 from askonce.engine.call import Call
 from askonce.engine.function import Function
 from askonce.engine.record import CurrentCall
 from askonce.engine.recording import Log
-from askonce.engine.steps import Wrapped
+from askonce.engine.steps import Remote, Wrapped
 from askonce.signature import Arguments
 
 
@@ -80,6 +80,7 @@ def play(call: Call) -> Play:
         return (yield from _unrecorded(call))
     if call.demand is not None and call.demand.first(call.store, call.key):
         call.store.break_fences(call.key)
+        call.renews = True
         return (yield from _fresh(call, anew=True))
     entry, is_due, _ = call.survey()
     if entry is None:
@@ -103,7 +104,11 @@ def _fresh(call: Call, *, anew: bool) -> Play:
     """Record, or replay what stands in for that."""
     fence = call.open_fence()
     try:
-        entry = None if anew else (yield from _found_behind(call, fence))
+        entry, is_due = None, False
+        if call.asks_remote and anew:
+            yield Remote(call.store, "observe", ([fence],))
+        elif call.asks_remote:
+            entry, is_due, _ = yield from found.read(call, fence)
         outcome: Recording | Ended
         if entry is not None:
             outcome = call.hit(entry)
@@ -113,12 +118,9 @@ def _fresh(call: Call, *, anew: bool) -> Play:
         call.store.close_fence(fence)
     if isinstance(outcome, Ended):
         return outcome.result
+    if is_due and entry is not None:
+        yield from flow.revalidate(call, entry)
     return (yield from _replay(outcome))
-
-
-def _found_behind(call: Call, fence: Fence) -> Generator[Any, Any, Entry | None]:
-    """What the tier behind memory has."""
-    return (yield from filling.read(call.store, fence, call.key)) if call.asks_remote else None
 
 
 def _recorded(call: Call, fence: Fence, *, falls_back: bool) -> Generator[Any, Any, Recording | Ended]:

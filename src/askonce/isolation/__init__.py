@@ -9,10 +9,11 @@ from typing import Any
 
 from askonce.isolation.flat import copiers, flat_copy
 from askonce.isolation.graphs import Walk, copy_graph
+from askonce.isolation.owned import copier
 from askonce.isolation.shapes import shared
 from askonce.isolation.trees import copy_tree
 
-__all__ = ["isolated"]
+__all__ = ["copier", "isolated"]
 
 
 def isolated(value: object) -> tuple[Any, Callable[[Any], Any] | None]:

@@ -9,7 +9,7 @@ from askonce.isolation.flat import flat_copy
 from askonce.isolation.shapes import Shape
 
 _NOTHING: Final = object()
-_TREE_DEPTH: Final = 50
+TREE_DEPTH: Final = 50
 
 
 def copy_graph(value: Any) -> Any:
@@ -133,7 +133,7 @@ class Walk:
             frame.add_state(shape)
         self.alive.append(frame.parts)
         self.frames.append(frame)
-        self.is_tree = self.is_tree and len(self.frames) <= _TREE_DEPTH
+        self.is_tree = self.is_tree and len(self.frames) <= TREE_DEPTH
         return True
 
     def _shell(self, frame: _Frame) -> Any:

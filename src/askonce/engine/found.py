@@ -1,0 +1,83 @@
+"""What a tier behind memory has: brought into memory where that may be, and judged like what was there."""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from askonce._types import CopiedEntry, Entry, Life, Meta, born_at, fresh_until
+from askonce.backends.engine import Fence, Found
+from askonce.engine.call import NOTHING, Call, Survey
+from askonce.engine.steps import Remote, Step
+from askonce.isolation import copier
+
+
+class LooseEntry(CopiedEntry):
+    """An entry that no memory keeps, for those who asked for it."""
+
+    __slots__ = ()
+
+
+def read(call: Call, fence: Fence) -> Generator[Step, Any, Survey]:
+    """Ask the tier behind memory, and say what its answer is good for."""
+    found: Found | None = yield Remote(call.store, "read", (fence, call.function.shape))
+    return brought_in(call, fence, found)
+
+
+def read_many(calls: Sequence[tuple[Call, Fence]]) -> Generator[Step, Any, list[Survey]]:
+    """``read`` for several calls of one function at once."""
+    store, shape = calls[0][0].store, calls[0][0].function.shape
+    found: Sequence[Found | None] | None
+    found = yield Remote(store, "read_many", ([fence for _, fence in calls], shape))
+    answers = found or [None] * len(calls)
+    return [brought_in(*one, answer) for one, answer in zip(calls, answers, strict=True)]
+
+
+def brought_in(call: Call, fence: Fence, found: Found | None) -> Survey:
+    """Have memory keep what was found, where it may, and say what it is good for."""
+    if found is None:
+        fence.looking = False  # whoever looked may have failed
+        return NOTHING
+    entry = _entry(call, fence, found)
+    survey = call.judged(entry)
+    if survey.fallback is not None and type(entry) is LooseEntry:
+        call.spare = entry, fence
+    return survey
+
+
+def _entry(call: Call, fence: Fence, found: Found) -> Entry:
+    copy = copier(found.value) if call.function.isolates else None
+    if found.keeps and not fence.dirty:
+        kept = call.store.fill(fence, found.value, found.ttl, found.tags, copy, found.windows, found.age)
+        if kept is not None:
+            return kept
+    return _loose(fence.key, found, call.now, copy)
+
+
+def _loose(key: str, found: Found, now: float, copy: Callable[[Any], Any] | None) -> LooseEntry:
+    born, fresh = now - found.age, now + found.ttl
+    meta = Meta(found.tags, 0, born)
+    if found.windows is not None:
+        meta = Life(fresh, found.windows, found.tags, 0, born)
+    return LooseEntry(key, found.value, found.ttl, now, meta, copy=copy or _itself)
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def younger(call: Call, fence: Fence, entry: Entry) -> Generator[Step, Any, Entry | None]:
+    """What somebody else has stored in place of an entry that is to be refreshed, if that is fresh."""
+    if not call.asks_remote:
+        return None
+    found: Found | None = yield Remote(call.store, "read", (fence, call.function.shape))
+    return in_place_of(call, fence, entry, found)
+
+
+def in_place_of(call: Call, fence: Fence, entry: Entry, found: Found | None) -> Entry | None:
+    """What was found, if it is fresh and not the entry itself: its stamps come from another clock."""
+    if found is None or not found.ttl > 0:
+        fence.looking = False
+        return None
+    now = call.now
+    if now < fresh_until(entry) and not found.age < (now - born_at(entry)) / 2:
+        return None
+    return brought_in(call, fence, found).entry
