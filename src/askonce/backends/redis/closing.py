@@ -1,0 +1,52 @@
+"""Letting go of a cache: what runs in the background ends first, or is cancelled."""
+
+import asyncio
+from typing import Final
+
+from askonce.flight import Flight, Flights
+
+_TURN: Final = 0.05
+
+
+async def settled(flights: Flights, seconds: float) -> None:
+    """Wait until nothing is being computed for a cache, then cancel what still is.
+
+    Args:
+        flights: of the cache.
+        seconds: how long to wait.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    for flight in flights.under_way():
+        if not await _landed(flight, deadline - loop.time()) and flight.cancel is not None:
+            flight.cancel()
+            await _landed(flight, _TURN)
+
+
+async def _landed(flight: Flight, seconds: float) -> bool:
+    ticket = _Ticket(asyncio.get_running_loop())
+    if not flight.expect(ticket):
+        return True
+    try:
+        async with asyncio.timeout(max(seconds, 0)):
+            await ticket.woken.wait()
+    except TimeoutError:
+        return False
+    finally:
+        flight.give_back(ticket)
+    return True
+
+
+class _Ticket:
+    """Wakes one task from any thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.woken: Final = asyncio.Event()
+        self._loop = loop
+
+    def wake(self) -> None:
+        """Let it go on."""
+        try:
+            self._loop.call_soon_threadsafe(self.woken.set)
+        except RuntimeError:  # the loop is closed, and nobody waits
+            return

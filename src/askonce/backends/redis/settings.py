@@ -1,0 +1,63 @@
+"""What one cache in Redis was set to, and how its keys are called there."""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from askonce.exceptions import ConfigurationError
+
+Feed = Literal["tracking", "pubsub"]
+
+_NAMESPACE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the parts of one cache share; times in seconds, sizes in bytes."""
+
+    namespace: str
+    timeout: float
+    heartbeat: float
+    tombstone_ttl: float
+    lease_ttl: float
+    max_value_bytes: int
+    queue_size: int
+    feed: Feed | None
+    """How changes made elsewhere are heard of; ``None`` for what fits the kind of server."""
+
+    def __post_init__(self) -> None:
+        if not _NAMESPACE.fullmatch(self.namespace):
+            raise ConfigurationError(
+                f"namespace={self.namespace!r} cannot begin a key; "
+                "use 1 to 64 letters, digits, '-', '_' and '.'"
+            )
+
+
+class KeyNames:
+    """How things are called in Redis.
+
+    Attributes:
+        prefix: with what every key begins.
+        generation: the key of the token that every frame bears.
+        channel: where changes are published.
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self.prefix: Final = f"{namespace}:".encode()
+        self.data_prefix: Final = self.prefix + b"d:"
+        self.tag_prefix: Final = self.prefix + b"t:"
+        self.lease_prefix: Final = self.prefix + b"l:"
+        self.generation: Final = self.prefix + b"g"
+        self.channel: Final = self.prefix + b"feed"
+
+    def data(self, key: str) -> bytes:
+        """Where the value of a key is."""
+        return self.data_prefix + key.encode("utf-8", "surrogatepass")
+
+    def tag(self, tag: str) -> bytes:
+        """Where the token of a tag is."""
+        return self.tag_prefix + tag.encode("utf-8", "surrogatepass")
+
+    def lease(self, key: str) -> bytes:
+        """Where the lease of a key is."""
+        return self.lease_prefix + key.encode("utf-8", "surrogatepass")

@@ -1,0 +1,357 @@
+"""Redis as the tier behind memory: what the engine asks of it, for tasks and for threads.
+
+What stands under a key is nothing, a frame, or a tombstone. Who looks remembers which of these it saw; who
+fills does so only if that very thing is still there. Whoever invalidates writes a tombstone, so that fills
+that began before find something else than they saw, in every process and whatever the order.
+
+No method raises what Redis or the way to it does wrong: the methods of ``strict`` do.
+"""
+
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import Coroutine, Sequence
+from dataclasses import asdict
+from typing import Any, Final, TypeVar
+
+from askonce.backends.engine import Answer, Fence, Found, Lease, Sight, Written
+from askonce.backends.redis.address import Address
+from askonce.backends.redis.client import Client
+from askonce.backends.redis.lease import take_lease
+from askonce.backends.redis.looking import Look, Looks, Unreachable
+from askonce.backends.redis.stamps import end_of, found_of
+from askonce.backends.redis.state import State
+from askonce.backends.redis.storing import Stores
+from askonce.backends.sync import run_blocking
+from askonce.codec.frame import Frame, Header
+from askonce.codec.offload import offload
+from askonce.codec.shapes import Shape
+from askonce.codec.values import decode
+from askonce.exceptions import BackendError, CodecError
+from askonce.security import SecurityConfig
+
+T = TypeVar("T")
+
+_TRIES: Final = 5
+_BIG: Final = 200_000  # bytes of a payload whose decoding may take more than a millisecond
+
+
+class RedisTier:
+    """The servers of one cache.
+
+    Args:
+        state: what all event loops share.
+        address: where the servers are.
+        security: how to log in.
+    """
+
+    def __init__(self, state: State, address: Address, security: SecurityConfig | None) -> None:
+        self.state: Final = state
+        self.address: Final = address
+        self._security: Final = security
+        self._looks: Final = Looks(state, state.settings.max_value_bytes)
+        self._stores: Final = Stores(state, self._looks)
+        self._clients: Final[dict[asyncio.AbstractEventLoop, Client]] = {}
+        self._lock = threading.Lock()
+        self._last: tuple[asyncio.AbstractEventLoop, Client] | None = None
+        _tiers.add(self)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether it makes sense to ask at the moment."""
+        breaker = self.state.breaker
+        return breaker.closed or breaker.allows
+
+    # --- what raises
+
+    async def client(self) -> Client:
+        """The connections of the running loop, ready for use.
+
+        Raises:
+            Unreachable: there is no server to ask.
+        """
+        loop = asyncio.get_running_loop()
+        last = self._last
+        client = last[1] if last is not None and last[0] is loop else self._client_of(loop)
+        if client.up or await client.ready():
+            return client
+        raise Unreachable(f"Redis cannot be reached: {self.state.breaker.reason or 'not connected yet'}")
+
+    async def look(self, fence: Fence) -> tuple[Client, Look]:
+        """What stands under the fence's key."""
+        fence.looking = True  # coming into contact drops all copies, which is no reason to break this fence
+        try:
+            client = await self.client()
+            return client, await self._looks.look(client, fence)
+        finally:
+            if fence.looking:
+                self.state.memory.looked(fence)
+
+    async def fetch(self, fence: Fence, shape: Shape) -> Found | None:
+        """The value under the fence's key, if it counts."""
+        client, look = await self.look(fence)
+        counts = self.state.counts
+        if look.frame is None:
+            counts.misses += 1
+            return None
+        try:
+            value = await self._value(look.frame, shape)
+        except CodecError as error:
+            counts.undecodable += 1
+            counts.misses += 1
+            self.state.told_of_strange_value(fence.key, error)
+            return None
+        counts.hits += 1
+        keeps = client.hears and not fence.dirty
+        return found_of(look.frame.stamps, value, look.tags, look.link.now, keeps=keeps)
+
+    async def store(self, fence: Fence, answer: Answer) -> Written:
+        """Store an answer unless something overtook it."""
+        return await self._stores.store(await self.client(), fence, answer)
+
+    async def bury(self, key: str) -> bool:
+        """Invalidate a key; whether there was something that counted."""
+        client = await self.client()
+        head = await self._stores.bury(client, key)
+        return self._counted(key, head, client)
+
+    async def touch(self, fence: Fence, ttl: float) -> bool:
+        """Let what counts under a key live so long from now, without windows; whether there was something."""
+        for _ in range(_TRIES):
+            client, look = await self.look(fence)
+            if (
+                look.frame is None
+                or found_of(look.frame.stamps, None, (), look.link.now, keeps=False).ttl <= 0
+            ):
+                return False
+            if await self._stores.restamp(client, fence, look, ttl):
+                return True
+        return False
+
+    async def revoke(self, tags: tuple[str, ...]) -> None:
+        """Invalidate what bears one of these tags."""
+        await self._stores.revoke(await self.client(), tags)
+
+    async def renew_generation(self) -> None:
+        """Invalidate everything."""
+        await self._stores.renew_generation(await self.client())
+
+    async def _value(self, frame: Frame, shape: Shape) -> Any:
+        framing = self.state.framing
+        if framing.body_is_slow(frame) or frame.size > _BIG:
+            return await offload(lambda: decode(frame.kind, framing.body(frame), shape))
+        return decode(frame.kind, framing.body(frame), shape)
+
+    def _counted(self, key: str, head: bytes, client: Client) -> bool:
+        """Whether what was buried would have been served."""
+        state = self.state
+        name = state.names.data(key)
+        header: Header | None = state.framing.header_of(head, name)
+        link = client.route(name)
+        if header is None or link is None or header.generation != state.tokens.generation:
+            return False
+        if end_of(header.stamps) <= link.now:
+            return False
+        return all(state.tokens.get(tag) in (None, token) for tag, token in header.tags)
+
+    def figures(self) -> dict[str, Any]:
+        """What happened so far, for statistics and health."""
+        state = self.state
+        breaker = state.breaker
+        with self._lock:
+            connected = any(client.up for client in self._clients.values())
+        return {
+            "state": "connected" if connected else "away" if not breaker.closed else "not connected",
+            "reason": None if breaker.closed else breaker.reason,
+            "feed": "heard" if state.feeds else "silent",
+            "owed": len(state.ledger),
+            "overflows": state.ledger.overflows,
+            "breaker_opened": breaker.opened,
+            **asdict(state.counts),
+        }
+
+    # --- what the engine asks
+
+    async def read(self, fence: Fence, shape: Shape) -> Found | None:
+        """What is stored under the fence's key."""
+        try:
+            return await self.fetch(fence, shape)
+        except BackendError as error:
+            self._note_failure("read", error)
+            return None
+
+    async def read_many(self, fences: Sequence[Fence], shape: Shape) -> Sequence[Found | None]:
+        """``read`` for several keys at once."""
+        return await _together([self.read(fence, shape) for fence in fences])
+
+    async def observe(self, fences: Sequence[Fence]) -> None:
+        """Have fences remember what is there."""
+        await _together([self._observe(fence) for fence in fences])
+
+    async def _observe(self, fence: Fence) -> None:
+        try:
+            await self.look(fence)
+        except BackendError as error:
+            self._note_failure("observe", error)
+
+    async def write(self, fence: Fence, answer: Answer) -> Written:
+        """Store an answer unless its fence broke or the key changed since the fence looked."""
+        try:
+            return await self.store(fence, answer)
+        except BackendError as error:
+            self._note_failure("write", error)
+            if answer.replaces or (fence.note is not None and fence.note.held):
+                self.owe(fence.key)
+            return Written.FAILED
+
+    async def write_many(self, answers: Sequence[tuple[Fence, Answer]]) -> Sequence[Written]:
+        """``write`` for several keys at once."""
+        return await _together([self.write(fence, answer) for fence, answer in answers])
+
+    async def remove(self, key: str) -> bool:
+        """Drop the key and say whether there was something to drop."""
+        try:
+            return await self.bury(key)
+        except BackendError as error:
+            self._note_failure("remove", error)
+            self.owe(key)
+            return False
+
+    async def invalidate_tags(self, tags: tuple[str, ...]) -> None:
+        """Make every entry with one of these tags count no more."""
+        try:
+            await self.revoke(tags)
+        except BackendError as error:
+            self._note_failure("invalidate_tags", error)
+            self.state.ledger.owe_tags(tags)
+
+    async def sight(self, key: str) -> Sight:
+        """What ``explain`` says of a key that is not in memory."""
+        try:
+            return await self.looked_at(Fence(key, (), 0))
+        except BackendError:
+            return Sight(None, None, None, (), f"not in memory, and {self._away()}")
+
+    async def looked_at(self, fence: Fence) -> Sight:
+        """What stands under a key, for people."""
+        _, look = await self.look(fence)
+        if look.frame is None:
+            return Sight(None, None, None, (), f"not in memory, and {look.reason}")
+        found = found_of(look.frame.stamps, None, look.tags, look.link.now, keeps=False)
+        state = "fresh" if found.ttl > 0 else "stale"
+        return Sight("redis", found.age, found.ttl, found.tags, None, state)
+
+    async def lease(self, fence: Fence, shape: Shape, *, wait: bool) -> Lease | Found | None:
+        """Take the right to compute a key, or what somebody else stored."""
+        try:
+            client = await self.client()
+            return await take_lease(self.state, client, fence, lambda: self.fetch(fence, shape), wait=wait)
+        except BackendError as error:
+            self._note_failure("lease", error)
+            return None
+
+    def owe(self, key: str) -> None:
+        """Remember that the value of a key was replaced while Redis could not be told."""
+        self.state.ledger.owe_key(key)
+
+    def _note_failure(self, what: str, error: BackendError) -> None:
+        if not isinstance(error, Unreachable):
+            self.state.failed(what, error)
+
+    def _away(self) -> str:
+        return f"Redis cannot be reached: {self.state.breaker.reason or 'not connected yet'}"
+
+    # --- the same for threads
+
+    def read_blocking(self, fence: Fence, shape: Shape) -> Found | None:
+        """``read`` for threads."""
+        return run_blocking(self.read(fence, shape))
+
+    def read_many_blocking(self, fences: Sequence[Fence], shape: Shape) -> Sequence[Found | None]:
+        """``read_many`` for threads."""
+        return run_blocking(self.read_many(fences, shape))
+
+    def observe_blocking(self, fences: Sequence[Fence]) -> None:
+        """``observe`` for threads."""
+        run_blocking(self.observe(fences))
+
+    def write_blocking(self, fence: Fence, answer: Answer) -> Written:
+        """``write`` for threads."""
+        return run_blocking(self.write(fence, answer))
+
+    def write_many_blocking(self, answers: Sequence[tuple[Fence, Answer]]) -> Sequence[Written]:
+        """``write_many`` for threads."""
+        return run_blocking(self.write_many(answers))
+
+    def remove_blocking(self, key: str) -> bool:
+        """``remove`` for threads."""
+        return run_blocking(self.remove(key))
+
+    def invalidate_tags_blocking(self, tags: tuple[str, ...]) -> None:
+        """``invalidate_tags`` for threads."""
+        run_blocking(self.invalidate_tags(tags))
+
+    def sight_blocking(self, key: str) -> Sight:
+        """``sight`` for threads."""
+        return run_blocking(self.sight(key))
+
+    def lease_blocking(self, fence: Fence, shape: Shape, *, wait: bool) -> Lease | Found | None:
+        """``lease`` for threads."""
+        return run_blocking(self.lease(fence, shape, wait=wait))
+
+    # --- its connections
+
+    def _client_of(self, loop: asyncio.AbstractEventLoop) -> Client:
+        with self._lock:
+            client = self._clients.get(loop)
+            if client is None or client.closed:
+                for other in [other for other in self._clients if other.is_closed()]:
+                    self._clients.pop(other).close()
+                client = self._clients[loop] = Client(self.state, self.address, self._security, loop)
+            self._last = (loop, client)
+            return client
+
+    async def disconnect(self) -> None:
+        """Close all connections, those of other loops from within these."""
+        own = asyncio.get_running_loop()
+        with self._lock:
+            clients, self._last = dict(self._clients), None
+            self._clients.clear()
+        for loop, client in clients.items():
+            if loop is own or loop.is_closed():
+                client.close()
+                continue
+            try:
+                loop.call_soon_threadsafe(client.close)
+            except RuntimeError:  # it was closed just now
+                client.close()
+        await asyncio.sleep(0)  # the transports close in a turn of their own
+
+    def begin_anew(self) -> None:
+        """Leave the parent's connections alone, in a forked child."""
+        self._lock = threading.Lock()
+        _parents.append(dict(self._clients))
+        self._clients.clear()
+        self._last = None
+        self.state.forget_connections()
+
+
+async def _together(calls: list[Coroutine[Any, Any, T]]) -> list[T]:
+    if len(calls) == 1:
+        return [await calls[0]]
+    return await asyncio.gather(*calls)
+
+
+_tiers: "weakref.WeakSet[RedisTier]" = weakref.WeakSet()
+_parents: list[Any] = []
+"""Of a forked child: never let go of, since closing them would reach into the parent's event loop."""
+
+
+def _after_fork() -> None:
+    for tier in list(_tiers):
+        tier.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
