@@ -171,6 +171,11 @@ class Flights:
     def __contains__(self, key: str) -> bool:
         return key in self._flights
 
+    def under_way(self) -> list[Flight]:
+        """The flights that can be joined at the moment."""
+        with _lock:
+            return list(self._flights.values())
+
     def board(
         self,
         key: str,
