@@ -15,6 +15,7 @@ from askonce.security.secret import Secret, SecretText, as_secret
 FilePath: TypeAlias = str | os.PathLike[str]
 
 _TLS_SETTINGS: Final = ("cert_file", "key_file", "key_password", "ca_file")
+_LONGEST_PASSWORD: Final = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +166,10 @@ class SecurityConfig:
         """Asked for only where the key has one; without this, OpenSSL would ask at the terminal."""
         if self.key_password is None:
             raise ConfigurationError("the certificate's key is encrypted; give its key_password")
-        return cast("Secret[str]", self.key_password).get_secret_value()
+        password = cast("Secret[str]", self.key_password).get_secret_value()
+        if len(password.encode("utf-8", "surrogatepass")) > _LONGEST_PASSWORD:
+            raise ConfigurationError(f"key_password is too long: OpenSSL takes {_LONGEST_PASSWORD} bytes")
+        return password
 
 
 def _must_be_readable(option: str, path: FilePath) -> None:
