@@ -1,0 +1,213 @@
+"""A real cluster: masters, replicas if wanted, and what can happen to it."""
+
+from typing import NamedTuple
+
+from patience import until
+from processes import HOST
+from standalone import Server, all_or_none
+
+SLOTS = 16_384
+NODE = (
+    "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "1000",
+    "--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0",
+)  # fmt: skip
+READY = 30.0
+"""Seconds that a cluster may take to agree. It takes 2: no master of a new cluster takes writes earlier."""
+
+
+class Cluster:
+    """Nodes that have met and agree on who owns which slots.
+
+    Attributes:
+        nodes: All of them, `Server` each, the masters of the beginning first.
+        masters: Those that owned slots in the beginning, or took the place of one.
+    """
+
+    @classmethod
+    def start(cls, *, masters=3, replicas=0, args=()):
+        """Start a cluster and wait until every node takes commands.
+
+        Args:
+            masters: How many share the slots.
+            replicas: How many stand behind each master; they take over when it is gone for a second.
+            args: More arguments for every node.
+        """
+        arguments = (*NODE, *args)
+        with all_or_none([]) as nodes:
+            nodes.extend(Server.start(args=arguments) for _ in range(masters * (1 + replicas)))
+            cluster = cls(nodes, masters, arguments)
+            cluster._share_slots()
+            cluster._meet(nodes)
+            cluster._attach(nodes[masters:])
+            cluster.await_agreement()
+        return cluster
+
+    def __init__(self, nodes, masters, arguments):
+        self.nodes = nodes
+        self.masters = nodes[:masters]
+        self._arguments = arguments
+        self._client = None
+        self._ids = {}
+        for node in nodes:
+            self.id_of(node)
+
+    @property
+    def url(self):
+        return "redis+cluster://" + ",".join(node.address for node in self.nodes)
+
+    @property
+    def alive(self):
+        return [node for node in self.nodes if node.alive]
+
+    def client(self):
+        """Return a synchronous client of the whole cluster, that looks at it from outside."""
+        import redis
+
+        if self._client is None:
+            self._client = redis.RedisCluster(HOST, self.alive[0].port, socket_timeout=5)
+        return self._client
+
+    def id_of(self, node):
+        """Return the id of a node, also of one that is dead."""
+        if node not in self._ids:
+            self._ids[node] = node.client().execute_command("CLUSTER MYID").decode()
+        return self._ids[node]
+
+    def slot(self, key):
+        from redis.crc import key_slot
+
+        return key_slot(key.encode() if isinstance(key, str) else key)
+
+    def owner(self, key):
+        """Return the node that owns a key, dead or alive, as the first that is alive sees it."""
+        slot = self.slot(key)
+        return self._at(next(entry for entry in view(self.alive[0]) if entry.owns(slot)))
+
+    def replace(self, dead):
+        """Let a new, empty node take the slots of one that was killed; answer the new one."""
+        gone = self.id_of(dead)
+        slots = self._slots_of(gone)
+        new = Server.start(args=self._arguments)
+        place = self.masters.index(dead)
+        self.nodes.remove(dead)
+        self.nodes.append(new)
+        self._meet([new, *(node for node in self.alive if node is not new)])
+        # First of all: a claim of an older epoch than the dead one's is overruled by the others.
+        new.client().execute_command("CLUSTER BUMPEPOCH")
+        self._give(slots, new)
+        for node in self.alive:
+            if gone in {entry.id for entry in view(node)}:
+                node.client().execute_command("CLUSTER FORGET", gone)
+        self.masters[place] = new
+        dead.stop()
+        self.await_agreement()
+        return new
+
+    def move(self, key, target):
+        """Move the slot of a key, with all that is in it, to another master."""
+        slot, source = self.slot(key), self.owner(key)
+        target.client().execute_command("CLUSTER SETSLOT", slot, "IMPORTING", self.id_of(source))
+        source.client().execute_command("CLUSTER SETSLOT", slot, "MIGRATING", self.id_of(target))
+        while keys := source.client().execute_command("CLUSTER GETKEYSINSLOT", slot, 100):
+            source.client().execute_command("MIGRATE", HOST, target.port, "", 0, 5000, "KEYS", *keys)
+        self._give([slot], target)
+        until(lambda: all(self._sees(node, slot, target) for node in self.alive))
+
+    def fail_over(self, master):
+        """Let a replica take the place of its master, dead or alive; answer the new master."""
+        own = self.id_of(master)
+        slot = self._slots_of(own)[0]
+        heir = self._at(next(entry for entry in view(self.alive[0]) if entry.master == own))
+        heir.client().execute_command("CLUSTER FAILOVER", *(() if master.alive else ("TAKEOVER",)))
+        until(lambda: all(self._sees(node, slot, heir) for node in self.alive), READY, what="no new master")
+        self.masters[self.masters.index(master)] = heir
+        self.await_agreement()
+        return heir
+
+    def await_agreement(self):
+        """Wait until every node that is alive knows all the others and takes commands."""
+        until(lambda: all(self._is_ready(node) for node in self.alive), READY, what="the nodes do not agree")
+
+    def stop(self):
+        if self._client is not None:
+            self._client.close()
+        for node in self.nodes:
+            node.stop()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.stop()
+
+    def _share_slots(self):
+        count = len(self.masters)
+        for number, master in enumerate(self.masters):
+            slots = range(number * SLOTS // count, (number + 1) * SLOTS // count)
+            master.client().execute_command("CLUSTER ADDSLOTS", *slots)
+        for number, node in enumerate(self.nodes, 1):
+            node.client().execute_command("CLUSTER SET-CONFIG-EPOCH", number)
+
+    def _meet(self, nodes):
+        """Have the first greet all others, and wait until each has heard of each."""
+        for node in nodes[1:]:
+            nodes[0].client().execute_command("CLUSTER MEET", HOST, node.port)
+        until(lambda: all(self._knows_all(node) for node in nodes), READY, what="the nodes have not met")
+
+    def _knows_all(self, node):
+        known = {entry.port for entry in view(node) if not entry.flags & {"handshake", "noaddr"}}
+        return known >= {each.port for each in self.alive}
+
+    def _attach(self, replicas):
+        for number, replica in enumerate(replicas):
+            master = self.masters[number % len(self.masters)]
+            replica.client().execute_command("CLUSTER REPLICATE", self.id_of(master))
+            until(lambda: replica.client().info("replication").get("master_link_status") == "up", READY)
+
+    def _is_ready(self, node):
+        return node.client().execute_command("CLUSTER INFO")["cluster_state"] == "ok" and self._knows_all(
+            node
+        )
+
+    def _give(self, slots, owner):
+        """Tell the new owner first: it would otherwise send callers away who were sent to it."""
+        for node in [owner, *(node for node in self.alive if node is not owner)]:
+            pipeline = node.client().pipeline(transaction=False)
+            for slot in slots:
+                pipeline.execute_command("CLUSTER SETSLOT", slot, "NODE", self.id_of(owner))
+            pipeline.execute()
+
+    def _slots_of(self, node_id):
+        ranges = next(entry.ranges for entry in view(self.alive[0]) if entry.id == node_id)
+        return [slot for first, last in ranges for slot in range(first, last + 1)]
+
+    def _sees(self, node, slot, owner):
+        return any(entry.port == owner.port and entry.owns(slot) for entry in view(node))
+
+    def _at(self, entry):
+        return next(node for node in self.nodes if node.port == entry.port)
+
+
+class Entry(NamedTuple):
+    """What a node says of a node."""
+
+    id: str
+    port: int
+    flags: set[str]
+    master: str
+    ranges: list[tuple[int, int]]
+
+    def owns(self, slot):
+        return any(first <= slot <= last for first, last in self.ranges)
+
+
+def view(node):
+    """Return what a node says of the cluster, an `Entry` for each node that it knows."""
+    said = node.client().execute_command("CLUSTER NODES")
+    return [_entry(address, fields) for address, fields in said.items()]
+
+
+def _entry(address, fields):
+    port = int(address.partition("@")[0].rpartition(":")[2])
+    ranges = [(int(slots[0]), int(slots[-1])) for slots in fields["slots"]]
+    return Entry(fields["node_id"], port, set(fields["flags"].split(",")), fields["master_id"], ranges)
