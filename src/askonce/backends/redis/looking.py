@@ -76,7 +76,8 @@ class Looks:
     async def look(self, client: Client, fence: Fence) -> Look:
         """Read a key, note what was seen, and say whether it counts.
 
-        Until the answer is there, news of the key do not break the fence: what they tell of is in the answer.
+        Until all is known, news of the key do not break the fence: no function has begun. They only mark it,
+        so that memory does not keep what they may have been about.
 
         Raises:
             BackendError: there was no answer.
@@ -87,12 +88,10 @@ class Looks:
         if link is None:
             raise Unreachable("the server of this key cannot be reached")
         fence.note, fence.dirty, fence.looking = None, False, True
-        looked = state.memory.looked
 
-        def on_reply(reply: Any) -> None:
-            if client.in_order or not reply:  # what was changed before is in the answer, or gone
+        def on_reply(_: Any) -> None:
+            if client.in_order:  # what was changed before is in the answer
                 fence.dirty = False
-            looked(fence)
 
         epoch = state.tokens.epoch
         answer = link.send(b"%b%d\r\n%b%b" % (self._before, len(name), name, self._after), on_reply)
@@ -111,6 +110,11 @@ class Looks:
             frame, reason = None, "it was replaced while Redis could not be told"
         if fence.tags:
             note.tokens = await self.tokens(client, fence.tags, make=frame is None)
+        if frame is None:  # whatever changed up to now, the function has not begun
+            fence.dirty = False
+        else:  # a token that came is in doubt again
+            fence.dirty |= any(state.tokens.get(tag) != token for tag, token in frame.tags)
+        state.memory.looked(fence)
         return Look(frame, reason, link, tags)
 
     def _parsed(self, data: bytes, name: bytes, generation: bytes, link: Link) -> tuple[Frame | None, str]:

@@ -35,6 +35,7 @@ class Tokens:
         self.epoch = 0
         self._lock: Final = threading.Lock()
         self._known: Final[OrderedDict[str, bytes]] = OrderedDict()
+        self._doubted: Final[dict[str, bytes]] = {}
         self._changes: Final[OrderedDict[str, int]] = OrderedDict()
         self._floor = 0
         self._generation_changed = 0
@@ -63,6 +64,7 @@ class Tokens:
         with self._lock:
             if self.changed_since(tag, asked):
                 return []
+            self._doubted.pop(tag, None)
             self._known[tag] = token
             forgotten: list[str] = []
             while len(self._known) > _MOST:
@@ -79,11 +81,16 @@ class Tokens:
             if len(self._changes) > _MOST:
                 self._floor = self._changes.popitem(last=False)[1]
             self._long_lived.pop(tag, None)
+            self._doubted.pop(tag, None)
             return self._known.pop(tag, None)
 
     def doubt(self, tag: str) -> bytes | None:
         """Believe a token no more until it was read again; answers what it was."""
-        return self._known.pop(tag, None)
+        with self._lock:
+            token = self._known.pop(tag, None) or self._doubted.get(tag)
+            if token is not None:
+                self._doubted[tag] = token
+            return token
 
     def changed_since(self, tag: str, epoch: int) -> bool:
         """Whether the tag may have changed after an epoch."""
@@ -110,6 +117,7 @@ class Tokens:
             self._floor = self._generation_changed = self.epoch
             self.generation = None
             self._known.clear()
+            self._doubted.clear()
             self._changes.clear()
             self._long_lived.clear()
 
