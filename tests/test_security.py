@@ -154,7 +154,7 @@ def test_no_secret_shows():
 
 
 @pytest.mark.parametrize(
-    "keys", [[HIDDEN], {"now": HIDDEN}, {KEY: "now"}, {RAW: "now"}, (HIDDEN, KEY), 5, [5]]
+    "keys", [[HIDDEN], {"now": HIDDEN}, ["größer" * 8], {KEY: "now"}, {RAW: "now"}, (HIDDEN, KEY), 5, [5]]
 )
 def test_a_key_that_is_none_is_refused_and_not_shown(keys):
     """Nor one that stands where its id should."""
@@ -169,6 +169,14 @@ def test_a_key_that_is_none_is_refused_and_not_shown(keys):
 @pytest.mark.parametrize("given", [HIDDEN, Secret(HIDDEN), SecretStr(HIDDEN)])
 def test_a_password_may_be_given_hidden(given):
     assert SecurityConfig(password=given).login() == (None, HIDDEN)
+
+
+def test_a_secret_equals_the_same_one_only():
+    assert Secret("text") == Secret("text") == copy.copy(Secret("text"))
+    assert Secret("text") != Secret(b"text")
+    assert Secret("text") != "text"
+    assert len({Secret("text"), Secret("text"), Secret("other")}) == 2
+    assert str(Secret(HIDDEN)) == f"{Secret(HIDDEN)}" == "***"
 
 
 def test_configs_can_be_compared_copied_and_changed():

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from framekit import GENERATION, KEY, STAMPS, TAGS, cipher, framing, packed, unpacked
+from framekit import GENERATION, KEY, STAMPS, TAGS, cipher, forged, framing, packed, unpacked
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,6 +107,12 @@ def test_a_head_that_is_not_all_there_says_nothing():
     assert {framing().header_of(data[:at], KEY) for at in range(end)} == {None}
     assert framing().header_of(b"x" * 2000, KEY) is None
     assert framing(cipher()).header_of(data, KEY) is None
+
+
+def test_a_head_with_tags_that_are_none_says_nothing():
+    """Nobody vouches for a head that is read without its frame."""
+    assert framing().header_of(forged(b"", tags=b"\x00\x01\xff12345678"), KEY) is None
+    assert framing().header_of(forged(b"", tags=b"\x00\x01n12345678"), KEY).tags == (("n", b"12345678"),)
 
 
 def test_a_value_beyond_the_limit_is_not_packed():

@@ -184,7 +184,7 @@ class Framing:
             CodecError: it is no frame of this version, is damaged, belongs to another key, is encrypted
                 where it should not be or not where it should, or declares more than is allowed.
         """
-        if len(data) < HEADER or data[:4] != self._prefix:
+        if len(data) < HEADER:
             raise CodecError(self._why_strange(data[:4]))
         (
             prefix, nonce, kind, compression, id_size, key_size, tags_size, stored, size,
