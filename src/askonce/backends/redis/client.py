@@ -213,7 +213,7 @@ class Client:
         if self._kind != "pubsub" or any(link.alive for link in self._listening):
             return
         for link in self._fleet.links():
-            checked(await link.send(pack((b"SUBSCRIBE", self._state.names.channel))))
+            await link.subscribe(self._state.names.channel)
             self._listening.add(link)
             return
 

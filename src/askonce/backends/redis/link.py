@@ -117,6 +117,15 @@ class Link(asyncio.Protocol):
         """Send a packed command for whose answer nobody waits."""
         self._enqueue(command, None, on_reply)
 
+    async def subscribe(self, channel: bytes) -> None:
+        """Hear what is published; the server confirms that unasked, before it answers what comes after.
+
+        Raises:
+            BackendError: it refused.
+        """
+        self._write(pack((b"SUBSCRIBE", channel)))
+        await self.ask(b"PING")
+
     async def ask(self, *arguments: Any) -> Any:
         """Send a command and wait for what it replies.
 
@@ -141,14 +150,17 @@ class Link(asyncio.Protocol):
         return isinstance(reply, self._error_types)
 
     def _enqueue(self, command: bytes, future: "Future[Any] | None", on_reply: OnReply | None) -> None:
+        self._write(command)
+        self._pending.append((future, time.monotonic(), on_reply))
+        if self._watch is None:
+            self._watch = self._loop.call_later(self.deadline, self._check)
+
+    def _write(self, command: bytes) -> None:
         if not self.alive:
             raise LinkLost("the connection to Redis is closed")
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(command)
-        self._pending.append((future, time.monotonic(), on_reply))
-        if self._watch is None:
-            self._watch = self._loop.call_later(self.deadline, self._check)
 
     def _flush(self) -> None:
         out, self._out = self._out, []
