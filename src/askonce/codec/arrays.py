@@ -17,6 +17,7 @@ _NUMBERS: Final = frozenset(
     for kind in ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
 )
 _SIZED: Final = frozenset({"U", "S", "M", "m"})
+_DIMENSIONS: Final = 64
 _LAST_CHARACTER: Final = 0x10FFFF
 
 
@@ -56,7 +57,7 @@ def _is_allowed(text: str) -> bool:
 def read_array(reader: "Reader", size: int, dtype: str, shape: list[int]) -> Any:
     """An array of its bytes; they are as many as its dtype and shape say, before anything is made."""
     kind = _dtype(dtype)
-    if not all(type(each) is int and each >= 0 for each in shape):
+    if len(shape) > _DIMENSIONS or not all(type(each) is int and each >= 0 for each in shape):
         raise CodecError("an array has a shape that is none")
     if math.prod(shape) * kind.itemsize != size:
         raise CodecError("an array has another size than its shape says")

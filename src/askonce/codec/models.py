@@ -1,10 +1,10 @@
 """How models of pydantic are taken apart, and put together by their own validators."""
 
+import sys
 from typing import Any, cast
 
-from askonce.codec.plans import Names, Plan
+from askonce.codec.plans import Names, Plan, cached_names, listed
 from askonce.codec.sameness import same
-from askonce.exceptions import CodecError
 
 
 class ModelPlan(Plan):
@@ -18,55 +18,66 @@ class ModelPlan(Plan):
 
     def __init__(self, cls: Any) -> None:
         super().__init__(cls)
-        self._fields: dict[str, Any] = cls.model_fields
+        fields: dict[str, Any] = cls.model_fields
+        self._names = tuple(fields)
+        self._defaults = {name: field.default for name, field in fields.items()}
         self._is_root = bool(getattr(cls, "__pydantic_root_model__", False))
-        self._private = frozenset(cls.__private_attributes__)
+        self._private: frozenset[str] = frozenset(cls.__private_attributes__)
+        self._cached = cached_names(cls)
+        self._aliases, self._options = _spelling(fields)
 
     def take(self, value: Any) -> tuple[Names, list[Any]]:
         """Everything that the model carries, but for what properties keep."""
         state: dict[str, Any] = value.__dict__
-        names = tuple(self._fields)
-        if missing := [name for name in names if name not in state]:
+        if missing := [name for name in self._names if name not in state]:
             raise self.misfit(f"its field {missing[0]!r} was never set")
-        given = sorted(value.__pydantic_fields_set__)
-        parts = [given, value.__pydantic_extra__, value.__pydantic_private__]
-        return names, [*parts, *(state[name] for name in names)]
+        if strange := state.keys() - self._names - self._cached:
+            raise self.misfit(f"{listed(strange)} is no field of it")
+        extra, given = value.__pydantic_extra__, value.__pydantic_fields_set__
+        is_full = given == self._all(extra)
+        parts = [None if is_full else sorted(given), extra, value.__pydantic_private__]
+        return self._names, [*parts, *(state[name] for name in self._names)]
 
     def check(self, names: Names) -> None:
         """They are those of the class."""
-        if names != tuple(self._fields):
+        if names != self._names:
             raise self.misfit("its fields are others")
 
     def build(self, names: Names, parts: list[Any]) -> Any:
         """A model that its class accepts."""
         given, extra, private, *values = parts
-        state = dict(zip(names, values, strict=True))
-        if not {*given} <= state.keys() | (extra or {}).keys():
+        state = dict(zip(self._names, values, strict=True))
+        everything = self._all(extra)
+        given = everything if given is None else {*given}
+        if not given <= everything:
             raise self.misfit("fields were given that it has not")
-        new = self._validated(self._input(state, {*given}, extra or {}))
+        new = self._validated(self._input(state, given, extra))
         self._compare(new, state, extra)
-        object.__setattr__(new, "__pydantic_fields_set__", {*given})
+        if new.__pydantic_fields_set__ != given:
+            object.__setattr__(new, "__pydantic_fields_set__", given)
         if private is not None:
-            if not private.keys() <= self._private:
-                raise self.misfit("private attributes were given that it has not")
-            object.__setattr__(new, "__pydantic_private__", private)
+            self._set_private(new, private)
         return new
 
-    def _input(self, state: dict[str, Any], given: set[str], extra: dict[str, Any]) -> Any:
+    def _all(self, extra: dict[str, Any] | None) -> set[str]:
+        return {*self._names, *extra} if extra else {*self._names}
+
+    def _input(self, state: dict[str, Any], given: set[str], extra: dict[str, Any] | None) -> Any:
         if self._is_root:
             return state["root"]
-        # Defaults need not pass validation, so they are left to the class.
-        fields = self._fields
-        passed = {n: it for n, it in state.items() if n in given or not same(it, fields[n].default)}
-        if not extra.keys().isdisjoint(fields):
+        if len(given) < len(state):
+            # Defaults need not pass validation, so they are left to the class.
+            defaults = self._defaults
+            state = {name: it for name, it in state.items() if name in given or not same(it, defaults[name])}
+        if self._aliases:
+            state = {self._aliases[name]: it for name, it in state.items()}
+        if extra and not extra.keys().isdisjoint(self._names):
             raise self.misfit("a field is given twice")
-        return {**passed, **extra}
+        return {**state, **extra} if extra else state
 
     def _validated(self, parts: Any) -> Any:
         try:
-            return self.cls.__pydantic_validator__.validate_python(parts, by_alias=False, by_name=True)
-        except CodecError:
-            raise
+            return self.cls.__pydantic_validator__.validate_python(parts, **self._options)
         except Exception as error:  # noqa: BLE001  whatever its validators raise
             # Without the error's own text: it shows values.
             raise self.misfit(f"its own validation refuses it ({_described(error)})") from None
@@ -74,11 +85,25 @@ class ModelPlan(Plan):
     def _compare(self, new: Any, state: dict[str, Any], extra: dict[str, Any] | None) -> None:
         if type(new) is not self.cls:
             raise self.misfit("its validation makes something else of it")
+        made = new.__dict__
         for name, value in state.items():
-            if not same(new.__dict__[name], value):
+            if made[name] is not value and not same(made[name], value):
                 raise self.misfit(f"its validation changes {name!r} each time")
         if not same(new.__pydantic_extra__, extra):
             raise self.misfit("its validation changes the extra fields each time")
+
+    def _set_private(self, new: Any, private: dict[str, Any]) -> None:
+        if not private.keys() <= self._private:
+            raise self.misfit("private attributes were given that it has not")
+        object.__setattr__(new, "__pydantic_private__", private)
+
+
+def _spelling(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, bool]]:
+    """What validation has to call the fields, where not by their names, and options for it."""
+    major, minor, *_ = sys.modules["pydantic"].VERSION.split(".")
+    if (int(major), int(minor)) >= (2, 11):
+        return {}, {"by_alias": False, "by_name": True}
+    return {name: field.validation_alias or name for name, field in fields.items()}, {}
 
 
 def _described(error: Exception) -> str:
@@ -86,5 +111,5 @@ def _described(error: Exception) -> str:
     if name != "ValidationError" or not hasattr(error, "errors"):
         return name
     details = cast("Any", error).errors(include_url=False, include_context=False, include_input=False)
-    where = ", ".join(".".join(map(str, each["loc"])) for each in details[:5])
+    where = listed(".".join(map(str, each["loc"])) for each in details)
     return f"{name} at {where}" if where else name

@@ -19,7 +19,9 @@ from askonce.exceptions import CodecError
 
 Names: TypeAlias = tuple[str, ...]
 
+_FORMS: Final = 64
 _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made while the program runs
+_items_of: Final[Any] = vars(tuple)["__iter__"]
 _new_tuple: Final[Any] = vars(tuple)["__new__"]
 _ATTRS_HASH: Final = "_attrs_cached_hash"
 
@@ -91,9 +93,10 @@ class TuplePlan(Plan):
 
     def take(self, value: Any) -> tuple[Names, list[Any]]:
         """All fields and items."""
-        if getattr(value, "__dict__", None):
-            raise self.misfit("this tuple has attributes beside its items")
-        return self.cls._fields, [*value]
+        items = [*_items_of(value)]
+        if getattr(value, "__dict__", None) or len(items) != len(self.cls._fields):
+            raise self.misfit("this tuple has other things in it than its fields")
+        return self.cls._fields, items
 
     def check(self, names: Names) -> None:
         """They are those of the class."""
@@ -117,8 +120,9 @@ class InstancePlan(Plan):
         self._slots = _slots(cls)
         self._attributes = _attributes_of(cls)
         # What a property has cached is made anew; the last is how a generic class was spelled.
-        self._skipped = _cached(cls) - fields.keys() | {"__orig_class__"}
+        self._skipped = cached_names(cls) - fields.keys() | {"__orig_class__"}
         self._known = fields.keys() | self._slots.keys()
+        self._met: set[Names] = set()
 
     def take(self, value: Any) -> tuple[Names, list[Any]]:
         """Everything that the instance carries, but for what properties keep."""
@@ -129,16 +133,20 @@ class InstancePlan(Plan):
             del state[name]
         if _ATTRS_HASH in state:  # of another process it would be wrong
             state[_ATTRS_HASH] = None
-        self.check((*state,))
-        return (*state,), [*state.values()]
+        names = (*state,)
+        if names not in self._met:
+            self.check(names)
+            if len(self._met) < _FORMS:
+                self._met.add(names)
+        return names, [*state.values()]
 
     def check(self, names: Names) -> None:
         """All that the constructor sets are there, and others hide nothing of the class."""
         given = {*names}
         if missing := self._required - given:
-            raise self.misfit(f"{_listed(missing)} is missing")
+            raise self.misfit(f"{listed(missing)} is missing")
         if strange := {name for name in given - self._known if not self._may_have(name)}:
-            raise self.misfit(f"{_listed(strange)} is no field of it")
+            raise self.misfit(f"{listed(strange)} is no field of it")
 
     def _may_have(self, name: str) -> bool:
         if self._attributes is None or name.startswith("__"):
@@ -157,7 +165,7 @@ class InstancePlan(Plan):
             self._slots[name].__set__(new, state.pop(name))
         if state:
             if self._attributes is None:
-                raise self.misfit(f"{_listed(state)} is no field of it")
+                raise self.misfit(f"{listed(state)} is no field of it")
             self._attributes.__get__(new).update(state)
         return new
 
@@ -233,11 +241,13 @@ def _attributes_of(cls: type) -> GetSetDescriptorType | None:
     return None
 
 
-def _cached(cls: type) -> set[str]:
+def cached_names(cls: type) -> set[str]:
+    """The names under which properties of a class keep what they made."""
     return {
         name for each in cls.__mro__ for name, it in vars(each).items() if isinstance(it, cached_property)
     }
 
 
-def _listed(names: typing.Iterable[str]) -> str:
+def listed(names: typing.Iterable[str]) -> str:
+    """A few names, as text."""
     return ", ".join(sorted(names)[:5])

@@ -1,6 +1,5 @@
 """Which classes an annotation reaches."""
 
-import enum
 import sys
 import typing
 from collections.abc import Iterable, Iterator
@@ -16,20 +15,14 @@ class Reach:
     """The classes that some annotations reach, by their names in stored values.
 
     They are found through generics, unions, ``Annotated`` and the fields of every class found. A name in
-    an annotation that means nothing (yet) reaches nothing.
+    an annotation that means nothing yet reaches nothing, so they are looked for at the first use.
     """
 
+    __slots__ = ("_annotations", "_found")
+
     def __init__(self, annotations: Iterable[Any]) -> None:
-        self._classes: dict[str, type] = {}
-        self._rivals: dict[str, type] = {}
-        self._seen: dict[int, Any] = {}
-        waiting = [*annotations]
-        while waiting:
-            annotation = waiting.pop()
-            if id(annotation) not in self._seen:
-                self._seen[id(annotation)] = annotation  # kept, so that no other gets its id
-                waiting.extend(self._next(annotation))
-        self._seen.clear()
+        self._annotations = (*annotations,)
+        self._found: _Survey | None = None
 
     def find(self, name: str) -> type | None:
         """The class of a name, if one is reached.
@@ -37,17 +30,40 @@ class Reach:
         Raises:
             CodecError: two classes bear the name.
         """
-        if name in self._rivals:
+        found = self._found
+        if found is None:
+            found = self._found = _Survey(self._annotations)
+        if name in found.rivals:
             raise CodecError(
-                f"{self._classes[name]!r} and {self._rivals[name]!r} are both called {name!r} in stored "
+                f"{found.classes[name]!r} and {found.rivals[name]!r} are both called {name!r} in stored "
                 f"values; rename one, or define it outside of a function"
             )
-        return self._classes.get(name)
+        return found.classes.get(name)
+
+
+class _Survey:
+    """Walks through annotations.
+
+    Attributes:
+        classes: those met, by name.
+        rivals: others that bear the same names.
+    """
+
+    def __init__(self, annotations: Iterable[Any]) -> None:
+        self.classes: dict[str, type] = {}
+        self.rivals: dict[str, type] = {}
+        seen: dict[int, Any] = {}
+        waiting = [*annotations]
+        while waiting:
+            annotation = waiting.pop()
+            if id(annotation) not in seen:
+                seen[id(annotation)] = annotation  # kept, so that no other gets its id
+                waiting.extend(self._next(annotation))
 
     def _next(self, annotation: Any) -> Iterator[Any]:
         origin = typing.get_origin(annotation)
         if origin is typing.Literal:
-            yield from (type(each) for each in typing.get_args(annotation) if isinstance(each, enum.Enum))
+            yield from map(type, typing.get_args(annotation))
         elif origin is not None:
             yield origin
             yield from _flattened(typing.get_args(annotation))
@@ -59,8 +75,8 @@ class Reach:
     def _of_class(self, cls: type) -> Iterator[Any]:
         if is_buildable(cls):
             name = name_of(cls)
-            if self._classes.setdefault(name, cls) is not cls:
-                self._rivals[name] = cls
+            if self.classes.setdefault(name, cls) is not cls:
+                self.rivals[name] = cls
         elif not _is_typed_dict(cls):
             return
         yield from getattr(cls, "__orig_bases__", ())
@@ -69,10 +85,8 @@ class Reach:
 
 def _of_other(annotation: Any) -> Iterator[Any]:
     for attribute in ("__supertype__", "__value__", "__bound__"):  # new types, aliases, type variables
-        try:
-            yield getattr(annotation, attribute, None)
-        except NameError:
-            continue
+        with suppress(Exception):  # whatever evaluating it raises
+            yield getattr(annotation, attribute)
     yield from getattr(annotation, "__constraints__", ())
 
 

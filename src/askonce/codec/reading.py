@@ -10,6 +10,7 @@ from askonce.codec.limits import DEPTH, too_deep
 from askonce.codec.plain import MANY
 from askonce.codec.plans import Names, Plan
 from askonce.codec.standard import KNOWN
+from askonce.codec.urls import read_url
 from askonce.codec.writing import FACTORIES
 from askonce.exceptions import CodecError
 
@@ -144,6 +145,7 @@ _READERS: Final[dict[str, Callable[[Reader, list[Node], int], Any]]] = {
     "B": lambda reader, node, _: bytearray(reader.blob(*node[1:])),
     "na": lambda reader, node, _: read_array(reader, *node[1:]),
     "ns": lambda reader, node, _: read_scalar(reader, *node[1:]),
+    "U": _known(read_url),
     "R": _recording,
     "@": Reader.instance,
     **{known.tag: _known(known.build) for known in KNOWN.values()},

@@ -1,5 +1,6 @@
 """What may be built when a value comes back."""
 
+import threading
 from typing import Any, Final, TypeVar
 
 from askonce.codec.names import name_of
@@ -11,16 +12,12 @@ _C = TypeVar("_C", bound=type)
 
 
 class Shape:
-    """The classes that one annotation reaches; beside them, whatever the program registered is built.
+    """The classes that one annotation reaches; beside them, whatever the program registered is built."""
 
-    They are looked for at the first use, when names that an annotation mentions have come to mean something.
-    """
-
-    __slots__ = ("_annotations", "_reach")
+    __slots__ = ("_reach",)
 
     def __init__(self, *annotations: Any) -> None:
-        self._annotations = annotations
-        self._reach: Reach | None = None
+        self._reach = Reach(annotations)
 
     @classmethod
     def of(cls, annotation: Any) -> "Shape":
@@ -56,10 +53,7 @@ class Shape:
         )
 
     def _find(self, name: str) -> type | None:
-        reach = self._reach
-        if reach is None:
-            reach = self._reach = Reach(self._annotations)
-        return reach.find(name) or _registry.find(name)
+        return self._reach.find(name) or _registry.find(name)
 
 
 NO_SHAPE: Final = Shape()
@@ -108,18 +102,17 @@ class _Registry:
     """What the program registered. Of two classes with one name the later counts: a reload makes such."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._classes: dict[str, type] = {}
-        self._reach: Reach | None = None
+        self._reach = Reach(())
 
     def add(self, cls: type) -> None:
-        self._classes[name_of(cls)] = cls
-        self._reach = None
+        with self._lock:
+            self._classes[name_of(cls)] = cls
+            self._reach = Reach(self._classes.values())
 
     def find(self, name: str) -> type | None:
-        reach = self._reach
-        if reach is None:
-            reach = self._reach = Reach([*self._classes.values()])
-        return reach.find(name)
+        return self._reach.find(name)
 
 
 _registry: Final = _Registry()

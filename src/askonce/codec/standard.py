@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from askonce.exceptions import CodecError
 
-_EXPONENT: Final = 10_000  # an integer made of a larger one takes long, and much memory
+_DIGITS: Final = 10_000  # to reckon with more, as building or validating does, takes long and much memory
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 
 
@@ -34,20 +34,34 @@ class Known(NamedTuple):
 
 
 def _decimal(text: str) -> Decimal:
-    value = Decimal(text)
-    if value.is_finite() and abs(value.adjusted()) > _EXPONENT:
-        raise CodecError(f"a Decimal is stored up to an exponent of {_EXPONENT:,}")
+    value = Decimal(_bounded(text))
+    if value.is_finite() and abs(value.adjusted()) > _DIGITS:
+        raise _too_long()
     return value
 
 
-def _take_decimal(value: Decimal) -> list[Any]:
+def _written_decimal(value: Decimal) -> str:
     text = str(value)
     _decimal(text)
-    return [text]
+    return text
+
+
+def _hexadecimal(value: int) -> str:
+    return _bounded(f"{value:x}")
 
 
 def _integer(text: str) -> int:
-    return int(text, 16)  # in time linear in its length, which decimal digits are not
+    return int(_bounded(text), 16)
+
+
+def _bounded(text: str) -> str:
+    if len(text) > _DIGITS:
+        raise _too_long()
+    return text
+
+
+def _too_long() -> CodecError:
+    return CodecError(f"decimals, fractions and ranges are stored up to {_DIGITS:,} digits")
 
 
 def _zone(value: dt.datetime | dt.time) -> list[Any]:
@@ -91,6 +105,11 @@ def _take_time(value: Any) -> list[Any]:
     return [value.replace(tzinfo=None, fold=0).isoformat(), *_zone(value)]
 
 
+def _fraction(*parts: str) -> Fraction:
+    numerator, denominator = map(_integer, parts)
+    return Fraction(numerator, denominator)
+
+
 def _range(*parts: str) -> range:
     start, stop, step = map(_integer, parts)
     return range(start, stop, step)
@@ -105,19 +124,14 @@ def _know(cls: Any, tag: str, take: Callable[[Any], list[Any]], build: Callable[
 
 
 _know(complex, "c", lambda it: [it.real.hex(), it.imag.hex()], lambda *it: complex(*map(float.fromhex, it)))
-_know(Decimal, "D", _take_decimal, _decimal)
-_know(
-    Fraction,
-    "F",
-    lambda it: [f"{it.numerator:x}", f"{it.denominator:x}"],
-    lambda *it: Fraction(*map(_integer, it)),
-)
+_know(Decimal, "D", lambda it: [_written_decimal(it)], _decimal)
+_know(Fraction, "F", lambda it: [*map(_hexadecimal, it.as_integer_ratio())], _fraction)
 _know(uuid.UUID, "u", lambda it: [it.hex], uuid.UUID)
 _know(dt.datetime, "dt", _take_time, _datetime)
 _know(dt.date, "da", lambda it: [it.isoformat()], dt.date.fromisoformat)
 _know(dt.time, "ti", _take_time, _time)
 _know(dt.timedelta, "td", lambda it: [it.days, it.seconds, it.microseconds], dt.timedelta)
-_know(range, "r", lambda it: [f"{it.start:x}", f"{it.stop:x}", f"{it.step:x}"], _range)
+_know(range, "r", lambda it: [*map(_hexadecimal, (it.start, it.stop, it.step))], _range)
 _know(type(...), "el", lambda _: [], lambda: ...)
 
 _TEXTS: Final[tuple[Any, ...]] = (

@@ -46,16 +46,12 @@ def encode(value: Any, shape: Shape | None) -> tuple[Kind, bytes]:
     Raises:
         CodecError: ``decode`` could not make an equal value of the same types of it; says what to do.
     """
-    if type(value) is bytes:
-        return Kind.BYTES, value
     try:
-        if type(value) is str:
-            return Kind.TEXT, value.encode()
-        if is_plain(value):
-            return Kind.JSON, _dumped(value)
-    except (TypeError, UnicodeEncodeError):
-        pass  # a large integer or a lone surrogate, which need tags
-    return Kind.TAGGED, _tagged(value, shape)
+        return _encoded(value, storable if shape is None else shape.to_store)
+    except CodecError:
+        raise
+    except Exception as error:  # noqa: BLE001  a value may do anything when it is looked at
+        raise CodecError(f"a {type(value).__qualname__} cannot be stored ({type(error).__name__})") from None
 
 
 def decode(kind: int, payload: bytes, shape: Shape) -> Any:
@@ -84,14 +80,17 @@ def _dumped(value: Any) -> bytes:
     return text
 
 
-def _tagged(value: Any, shape: Shape | None) -> bytes:
-    plan = storable if shape is None else shape.to_store
+def _encoded(value: Any, plan: Callable[[type], Plan]) -> tuple[Kind, bytes]:
+    if type(value) is bytes:
+        return Kind.BYTES, value
     try:
-        return _document(value, plan)
-    except CodecError:
-        raise
-    except Exception as error:  # noqa: BLE001  a value may do anything when it is looked at
-        raise CodecError(f"a {type(value).__qualname__} cannot be stored ({type(error).__name__})") from None
+        if type(value) is str:
+            return Kind.TEXT, value.encode()
+        if is_plain(value):
+            return Kind.JSON, _dumped(value)
+    except (orjson.JSONEncodeError, UnicodeEncodeError):
+        pass  # a large integer, a lone surrogate or an unusual key, which need tags
+    return Kind.TAGGED, _document(value, plan)
 
 
 def _document(value: Any, plan: Callable[[type], Plan]) -> bytes:

@@ -15,6 +15,7 @@ from askonce.codec.limits import DEPTH, ITEMS, too_deep, too_many
 from askonce.codec.plain import MANY, is_flat
 from askonce.codec.plans import Names, Plan
 from askonce.codec.standard import KNOWN
+from askonce.codec.urls import url_writer
 from askonce.exceptions import CodecError
 
 FACTORIES: Final[dict[str, Any]] = {
@@ -68,16 +69,27 @@ class Writer:
 
     def parts(self, tag: str, parts: Any, depth: int) -> Node:
         """An array of other values, with its tag."""
-        if depth >= DEPTH:
-            raise too_deep()
-        self._left -= len(parts)
-        if self._left < 0:  # also where few objects are met very often
-            raise too_many()
+        self._enter(len(parts), depth)
         atoms = self._atoms
         if len(parts) >= MANY and is_flat(parts, atoms):
             return [tag, *parts]
         deeper = depth + 1
         return [tag, *[part if type(part) in atoms else self.write(part, deeper) for part in parts]]
+
+    def object(self, value: dict[str, Any], depth: int) -> Node:
+        """A dictionary whose keys are texts."""
+        self._enter(len(value), depth)
+        atoms, deeper = self._atoms, depth + 1
+        return {
+            name: part if type(part) in atoms else self.write(part, deeper) for name, part in value.items()
+        }
+
+    def _enter(self, size: int, depth: int) -> None:
+        if depth >= DEPTH:
+            raise too_deep()
+        self._left -= size
+        if self._left < 0:  # also where few objects are met very often
+            raise too_many()
 
     def pairs(self, tag: str, value: Any, depth: int, *first: Node) -> Node:
         """An array of the keys and values of a mapping, with its tag and what else there is to say."""
@@ -100,7 +112,7 @@ class Writer:
         known = KNOWN.get(cls)
         if known is not None:
             return [known.tag, *[self.write(part, depth) for part in known.take(value)]]
-        write = array_writer(cls)
+        write = array_writer(cls) or url_writer(cls)
         return write(self, value) if write is not None else self._instance(value, cls, depth)
 
     def _instance(self, value: Any, cls: type, depth: int) -> Node:
@@ -138,10 +150,7 @@ def _float(_writer: Writer, value: float, _depth: int) -> Node:
 
 
 def _dict(writer: Writer, value: dict[Any, Any], depth: int) -> Node:
-    if not writer.keys_pass(value):
-        return writer.pairs("d", value, depth)
-    node = writer.parts("", value.values(), depth)
-    return dict(zip(value, node[1:], strict=True))
+    return writer.object(value, depth) if writer.keys_pass(value) else writer.pairs("d", value, depth)
 
 
 def _deque(writer: Writer, value: deque[Any], depth: int) -> Node:
