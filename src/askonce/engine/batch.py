@@ -9,14 +9,14 @@ from collections.abc import Generator, Mapping
 from typing import Any, cast
 
 from askonce._types import MISS, Entry, Failure
-from askonce.engine import commands, filling, flow, joint
+from askonce.engine import commands, flow
 from askonce.engine.call import Call
 from askonce.engine.each import checked_answers, items_of, single, with_items
 from askonce.engine.function import Function
 from askonce.engine.joint import Batch, Parts
 from askonce.engine.record import CurrentCall
-from askonce.engine.seats import Outcome, begin, fly, raising, served
-from askonce.engine.steps import Behind, Flow, Home, Invoke, Step
+from askonce.engine.seats import Outcome, fly, raising, revalidate, served
+from askonce.engine.steps import Flow, Invoke, Step
 from askonce.signature import Arguments
 
 
@@ -148,6 +148,7 @@ def _recomputed(batch: Batch, calls: list[Call]) -> Generator[Step, Any, dict[st
     pending = list(calls)
     for call in pending:
         flow.refuse_own_refresh(call)
+        call.renews = True
     while pending:
         for call in pending:
             call.store.break_fences(call.key)
@@ -168,28 +169,8 @@ def _look(batch: Batch, calls: list[Call], outcomes: dict[str, Outcome]) -> Gene
         if is_due:
             due.append((call, entry))
         outcomes[call.key] = served(call, entry)
-    if due:
-        flights, place = due[0][0].store.flights, due[0][0].key
-        yield Behind(flights, place, lambda: _refreshed(batch, due), batch.function.name)
+    yield from revalidate(batch, due)
     return missing
-
-
-def _refreshed(batch: Batch, due: list[tuple[Call, Entry]]) -> Flow:
-    own, calls = batch.detached([call for call, _ in due])
-    return _replaced(own, [(call, entry) for call, (_, entry) in zip(calls, due, strict=True)])
-
-
-def _replaced(batch: Batch, due: list[tuple[Call, Entry]]) -> Generator[Step, Any, None]:
-    """One run behind the callers for all items that are due and that nobody computes."""
-    seats = begin(due, (yield Home()))
-    try:
-        if seats:
-            yield from joint.work(batch, seats, behind=True)
-            entries = {call.key: entry for call, entry in due}
-            for seat in seats:
-                filling.let_rest(seat.call, entries[seat.call.key])
-    finally:
-        joint.give_up(seats)
 
 
 def _answers(batch: Batch, outcomes: Mapping[str, Outcome]) -> list[Any]:

@@ -1,12 +1,15 @@
 """From a question to a stored answer: running the function, and what becomes of what it says."""
 
 import asyncio
-from collections.abc import Callable, Generator
-from typing import Any
+from collections.abc import Generator, Sequence
+from typing import Any, NamedTuple
 
-from askonce._types import Entry, Failure, Windows, is_failure, life_of
+from askonce._types import Entry, Failure, is_failure, life_of
 from askonce.backends.engine import Answer, Fence, Written
+from askonce.engine import leasing
 from askonce.engine.call import Call
+from askonce.engine.found import LooseEntry
+from askonce.engine.leasing import Leases
 from askonce.engine.record import CurrentCall
 from askonce.engine.steps import Flow, Invoke, IsAnswer, Remote, Step, Wrapped
 from askonce.flight import Flight, Landing, bare
@@ -28,11 +31,9 @@ def uncached(call: Call) -> Flow:
 
 def work(call: Call, flight: Flight, *, behind: bool = False) -> Generator[Step, Any, None]:
     """The work of a flight: run the function, store the answer, land."""
-    fence = fence_of(flight)
+    leases = Leases()
     try:
-        if call.renews and call.asks_remote:
-            yield Remote(call.store, "observe", ([fence],))
-        landing, _ = yield from compute(call, fence, behind=behind)
+        landing = yield from _answered(call, fence_of(flight), leases, behind=behind)
     except GeneratorExit:
         raise
     except BaseException as error:
@@ -44,11 +45,29 @@ def work(call: Call, flight: Flight, *, behind: bool = False) -> Generator[Step,
             raise
         if isinstance(error, Wrapped):
             error = error.error
-        landing = yield from failed(call, fence, error, behind=behind or is_left(flight))
-    call.function.figures.refreshed += behind
+        landing = failed(call, fence_of(flight), error, behind=behind or is_left(flight))
+    finally:
+        leases.end()
+    call.function.figures.refreshed += behind and call.record is not None
     land(call, flight, landing)
     if behind:
         pass_on(landing)
+
+
+def _answered(call: Call, fence: Fence, leases: Leases, *, behind: bool) -> Generator[Step, Any, Landing]:
+    """Run the function and store what it answers, unless somebody else does so."""
+    if call.renews and call.asks_remote:
+        yield Remote(call.store, "observe", ([fence],))
+    if leasing.wants(call):
+        grant = yield from leasing.take(call, fence, leases, wait=not behind)
+        entry = grant.survey.entry
+        if entry is not None:
+            return Landing(entry, lambda: entry)
+        if grant.denied:
+            return Landing(retry=True)
+        leases.enter()
+    landing, _ = yield from compute(call, fence, behind=behind)
+    return landing
 
 
 def pass_on(landing: Landing) -> None:
@@ -66,7 +85,10 @@ def let_rest(call: Call, entry: Entry) -> None:
 def still_due(call: Call, entry: Entry) -> bool:
     """Whether an entry that was to be refreshed is still there, and nobody has tried in vain meanwhile."""
     life = life_of(entry)
-    return life is not None and life.retry <= call.now and call.store.held(call.key) is entry
+    if life is None or life.retry > call.now:
+        return False
+    held = call.store.held(call.key)
+    return held is entry or (held is None and type(entry) is LooseEntry)
 
 
 def is_left(flight: Flight) -> bool:
@@ -74,11 +96,11 @@ def is_left(flight: Flight) -> bool:
     return flight.lasts and not flight.aboard
 
 
-def failed(call: Call, fence: Fence, error: BaseException, *, behind: bool) -> Generator[Step, Any, Landing]:
+def failed(call: Call, fence: Fence, error: BaseException, *, behind: bool) -> Landing:
     """What a flight brings whose function raised."""
     if behind and not isinstance(error, GeneratorExit):  # that is the end of an abandoned loop's task
         call.function.notes.warn("refresh_failed", error)
-    yield from note_failure(call, fence, error)
+    note_failure(call, fence, error)
     alone = not isinstance(error, (Exception, asyncio.CancelledError))
     return Landing(error=error, traceback=error.__traceback__, retry=alone)
 
@@ -118,18 +140,41 @@ def keep(
         cost: seconds that it took.
         replaces: whether it takes the place of whatever is stored.
     """
+    landing, filled = fill(call, fence, value, record, cost, replaces=replaces)
+    return landing, filled is not None and (yield from _written(call, fence, filled))
+
+
+class Filled(NamedTuple):
+    """An answer that is in memory, and what the tier behind it is to store."""
+
+    entry: Entry
+    answer: Answer
+
+
+def fill(
+    call: Call,
+    fence: Fence,
+    value: Any,
+    record: CurrentCall | None = None,
+    cost: float = 0.0,
+    *,
+    replaces: bool = False,
+) -> tuple[Landing, Filled | None]:
+    """``keep``, as far as memory is concerned."""
     kept, copy = isolated(value) if call.function.isolates else (value, None)
     landing = Landing(value, None if copy is None else lambda: copy(kept))
     if call.untagged or (record is not None and record.skips):
-        return landing, False
+        return landing, None
     ttl = call.function.ttl_of(value, call.store, None if record is None else record.ttl)
     if ttl is None:
-        return landing, False
+        return landing, None
     tags = _all_tags(fence, record)
     policy = call.function.freshness
-    life = policy.lifetime(ttl, call.store.draw)
-    windows = policy.windows(cost)
-    return landing, (yield from _store(call, fence, kept, life, tags, copy, windows, replaces=replaces))
+    life, windows = policy.lifetime(ttl, call.store.draw), policy.windows(cost)
+    entry = call.store.fill(fence, kept, life, tags, copy, windows)
+    if entry is None:
+        return landing, None
+    return landing, Filled(entry, Answer(kept, life, tags, windows, replaces=replaces))
 
 
 def _all_tags(fence: Fence, record: CurrentCall | None) -> tuple[str, ...]:
@@ -137,29 +182,25 @@ def _all_tags(fence: Fence, record: CurrentCall | None) -> tuple[str, ...]:
     return fence.tags if record is None else tuple(dict.fromkeys((*fence.tags, *record.tags)))
 
 
-def _store(
-    call: Call,
-    fence: Fence,
-    kept: Any,
-    ttl: float,
-    tags: tuple[str, ...],
-    copy: Callable[[Any], Any] | None = None,
-    windows: Windows | None = None,
-    *,
-    replaces: bool = False,
-) -> Generator[Step, Any, bool]:
-    """Store in memory, then in the tier behind it, whose word it is whether the answer counts."""
-    entry = call.store.fill(fence, kept, ttl, tags, copy, windows)
-    if entry is None:
-        return False
-    remote = call.store.remote
-    if remote is not None and type(kept) is not Failure:
-        answer = Answer(kept, ttl, tags, windows, call.function.shape, replaces)
-        written = (yield Remote(call.store, "write", (fence, answer))) if remote.reachable else None
-        if not settled(call, entry, written):
-            return False
-    call.function.figures.stored += 1
-    return True
+def _written(call: Call, fence: Fence, filled: Filled) -> Generator[Step, Any, bool]:
+    """Have the tier behind memory store an answer, too; whether the answer counts."""
+    written: Written | None = None
+    if call.asks_remote:
+        answer = filled.answer._replace(shape=call.function.shape)
+        written = yield Remote(call.store, "write", (fence, answer))
+    return settled(call, filled.entry, written)
+
+
+def write_many(filled: list[tuple[Call, Fence, Filled]]) -> Generator[Step, Any, None]:
+    """Have the tier behind memory store several answers of one function."""
+    first = filled[0][0]
+    written: Sequence[Written | None] | None = None
+    if first.asks_remote:
+        shape = first.function.shape
+        answers = [(fence, one.answer._replace(shape=shape)) for _, fence, one in filled]
+        written = yield Remote(first.store, "write_many", (answers,))
+    for (call, _, one), outcome in zip(filled, written or [None] * len(filled), strict=True):
+        settled(call, one.entry, outcome)
 
 
 def settled(call: Call, entry: Entry, written: Written | None) -> bool:
@@ -167,13 +208,14 @@ def settled(call: Call, entry: Entry, written: Written | None) -> bool:
     if written is Written.OVERTAKEN:
         call.store.take_back(entry)
         return False
+    call.function.figures.stored += 1
     remote = call.store.remote
     if written is not Written.STORED and call.renews and remote is not None:
         remote.owe(call.key)  # what the answer replaces is still there
     return True
 
 
-def note_failure(call: Call, fence: Fence, error: BaseException) -> Generator[Step, Any, None]:
+def note_failure(call: Call, fence: Fence, error: BaseException) -> None:
     """Let an entry that still serves rest, or store the exception if the function's options say so."""
     if not isinstance(error, Exception) or fence.broken:  # of what was asked before an invalidation
         return
@@ -190,7 +232,8 @@ def note_failure(call: Call, fence: Fence, error: BaseException) -> Generator[St
         call.function.notes.warn("error_not_kept", error)
         return
     life = policy.lifetime(ttl, call.store.draw)
-    yield from _store(call, fence, Failure(kept), life, _all_tags(fence, call.record))
+    if call.store.fill(fence, Failure(kept), life, _all_tags(fence, call.record)) is not None:
+        call.function.figures.stored += 1
 
 
 def _serves(entry: Entry, now: float) -> bool:

@@ -232,7 +232,7 @@ def _alone(call: Call) -> Flow:
             landing, _ = yield from filling.compute(call, fence)
         except Exception as error:
             own = error.error if isinstance(error, Wrapped) else error
-            yield from filling.note_failure(call, fence, own)
+            filling.note_failure(call, fence, own)
             stale = call.fallback()
             if stale is None:
                 raise

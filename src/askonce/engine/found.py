@@ -24,11 +24,14 @@ def read(call: Call, fence: Fence) -> Generator[Step, Any, Survey]:
 
 def read_many(calls: Sequence[tuple[Call, Fence]]) -> Generator[Step, Any, list[Survey]]:
     """``read`` for several calls of one function at once."""
-    store, shape = calls[0][0].store, calls[0][0].function.shape
-    found: Sequence[Found | None] | None
-    found = yield Remote(store, "read_many", ([fence for _, fence in calls], shape))
-    answers = found or [None] * len(calls)
+    answers = yield from _asked([call for call, _ in calls], [fence for _, fence in calls])
     return [brought_in(*one, answer) for one, answer in zip(calls, answers, strict=True)]
+
+
+def _asked(calls: list[Call], fences: list[Fence]) -> Generator[Step, Any, Sequence[Found | None]]:
+    store, shape = calls[0].store, calls[0].function.shape
+    answers: Sequence[Found | None] | None = yield Remote(store, "read_many", (fences, shape))
+    return answers or [None] * len(calls)
 
 
 def brought_in(call: Call, fence: Fence, found: Found | None) -> Survey:
@@ -69,10 +72,18 @@ def younger(call: Call, fence: Fence, entry: Entry) -> Generator[Step, Any, Entr
     if not call.asks_remote:
         return None
     found: Found | None = yield Remote(call.store, "read", (fence, call.function.shape))
-    return in_place_of(call, fence, entry, found)
+    return _in_place_of(call, fence, entry, found)
 
 
-def in_place_of(call: Call, fence: Fence, entry: Entry, found: Found | None) -> Entry | None:
+def younger_ones(
+    due: Sequence[tuple[Call, Fence, Entry]],
+) -> Generator[Step, Any, list[Entry | None]]:
+    """``younger`` for several calls of one function at once."""
+    answers = yield from _asked([call for call, _, _ in due], [fence for _, fence, _ in due])
+    return [_in_place_of(*one, answer) for one, answer in zip(due, answers, strict=True)]
+
+
+def _in_place_of(call: Call, fence: Fence, entry: Entry, found: Found | None) -> Entry | None:
     """What was found, if it is fresh and not the entry itself: its stamps come from another clock."""
     if found is None or not found.ttl > 0:
         fence.looking = False

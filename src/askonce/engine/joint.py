@@ -5,13 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
 from askonce._types import Entry
-from askonce.engine import filling
+from askonce.backends.engine import Fence
+from askonce.engine import filling, leasing
 from askonce.engine.call import Call, Survey
 from askonce.engine.each import checked_answers, items_of, place_of_list, with_items
+from askonce.engine.filling import Filled
 from askonce.engine.function import Function
+from askonce.engine.leasing import Leases
 from askonce.engine.record import CurrentCall
-from askonce.engine.steps import Invoke, IsAnswer, Step, Wrapped
-from askonce.flight import Flight, Landing
+from askonce.engine.steps import Invoke, IsAnswer, Remote, Step, Wrapped
+from askonce.flight import Flight, Landing, current_flight
 from askonce.isolation import isolated
 from askonce.signature import Arguments
 
@@ -131,7 +134,12 @@ def give_up(seats: list[Seat]) -> None:
 
 def work(batch: Batch, led: list[Seat], *, behind: bool = False) -> Generator[Step, Any, None]:
     """Run the function for some items, store what it answers to each, and land them all."""
+    leases = Leases()
+    led = list(led)
     try:
+        yield from _prepared(led, leases, behind=behind)
+        if not led:
+            return
         answers, cost = yield from _run(batch, led, behind=behind)
         landings = yield from _landings(led, answers, cost, behind=behind)
     except GeneratorExit:
@@ -145,11 +153,44 @@ def work(batch: Batch, led: list[Seat], *, behind: bool = False) -> Generator[St
             raise
         own = error.error if isinstance(error, Wrapped) else error
         landings = yield from _landings(led, [own] * len(led), 0.0, behind=behind)
+    finally:
+        leases.end()
     if behind:
         batch.function.figures.refreshed += len(led)
     _land(led, landings)
     if behind:
         filling.pass_on(landings[0])
+
+
+def _prepared(led: list[Seat], leases: Leases, *, behind: bool) -> Generator[Step, Any, None]:
+    """Do what comes before the run; whom somebody else answers is landed, and led no more."""
+    first = led[0].call
+    if first.renews and first.asks_remote:
+        yield Remote(first.store, "observe", ([filling.fence_of(seat.flight) for seat in led],))
+    if not leasing.wants(first):
+        return
+    for seat in sorted(led, key=_key):  # in one order everywhere, so that no two runs wait for each other
+        call, flight = seat.call, seat.flight
+        survey, is_denied = yield from leasing.take(call, filling.fence_of(flight), leases, wait=not behind)
+        if survey.entry is not None or is_denied:
+            led.remove(seat)
+            _go_on(led)
+        if survey.entry is not None:
+            filling.land_with(call, flight, survey.entry)
+        elif is_denied:
+            filling.give_up(call, flight)
+    leases.enter()
+
+
+def _key(seat: Seat) -> str:
+    return seat.call.key
+
+
+def _go_on(led: list[Seat]) -> None:
+    """Have the run be that of the flights that are left, the first of which may be another one now."""
+    if led:
+        tie(led)
+        current_flight.set(led[0].flight)
 
 
 def _land(led: list[Seat], landings: list[Landing]) -> None:
@@ -179,6 +220,7 @@ def _landings(
 ) -> Generator[Step, Any, list[Landing]]:
     """Store the answers, each under its own rules; an exception is the failure of its item."""
     landings: list[Landing] = []
+    stored: list[tuple[Call, Fence, Filled]] = []
     told = False  # the log hears of a run once
     for seat, answer in zip(led, answers, strict=True):
         call, fence = seat.call, filling.fence_of(seat.flight)
@@ -186,11 +228,15 @@ def _landings(
         if isinstance(value, BaseException):
             call.function.figures.errors += isinstance(value, Exception)
             lost = behind or filling.is_left(seat.flight)
-            landing = yield from filling.failed(call, fence, value, behind=lost and not told)
+            landing = filling.failed(call, fence, value, behind=lost and not told)
             told = told or lost
         else:
-            landing, _ = yield from filling.keep(call, fence, value, call.record, cost)
+            landing, filled = filling.fill(call, fence, value, call.record, cost)
+            if filled is not None:
+                stored.append((call, fence, filled))
         landings.append(landing)
+    if stored:
+        yield from filling.write_many(stored)
     return landings
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from askonce._types import Entry
-from askonce.engine import filling, flow, joint
+from askonce.engine import filling, flow, found, joint
 from askonce.engine.call import Call
 from askonce.engine.joint import Batch, Seat
-from askonce.engine.steps import Home, Launch, Step, Wait, Wrapped
+from askonce.engine.steps import Behind, Flow, Home, Launch, Step, Wait, Wrapped
 from askonce.flight import Flight, Landing, current_flight, own_copy
 
 Outcome = Callable[[], Any]
@@ -40,7 +40,7 @@ def fly(
             if seat.leads:
                 left.append(seat)
                 batch.led.add(call.key)
-        led = left if anew else (yield from _look_again(left))
+        led = left if anew else (yield from _look_again(batch, left))
         left = []
         if led:
             yield from _lead(batch, led, _limit(led, deadline), anew=anew)
@@ -69,14 +69,29 @@ def _boarded(call: Call, home: Any, *, anew: bool) -> Seat:
     return Seat(call, flight, leads)
 
 
-def _look_again(led: list[Seat]) -> Generator[Step, Any, list[Seat]]:
+def _look_again(batch: Batch, led: list[Seat]) -> Generator[Step, Any, list[Seat]]:
     """Land those that another flight has answered since, or the tier behind memory has; who is left."""
     left: list[Seat] = []
     for seat in led:
-        landed = yield from flow.look_again(seat.call, seat.flight)
-        if landed is None:
+        entry = seat.call.survey().entry
+        if entry is None:
             left.append(seat)
-    return left
+        else:
+            filling.land_with(seat.call, seat.flight, entry)
+    if not left or not left[0].call.asks_remote:
+        return left
+    surveys = yield from found.read_many([(seat.call, filling.fence_of(seat.flight)) for seat in left])
+    missing: list[Seat] = []
+    due: list[tuple[Call, Entry]] = []
+    for seat, (entry, is_due, _) in zip(left, surveys, strict=True):
+        if entry is None:
+            missing.append(seat)
+            continue
+        filling.land_with(seat.call, seat.flight, entry)
+        if is_due:
+            due.append((seat.call, entry))
+    yield from revalidate(batch, due)
+    return missing
 
 
 def _lead(batch: Batch, led: list[Seat], limit: float | None, *, anew: bool) -> Generator[Step, Any, None]:
@@ -93,7 +108,35 @@ def _lead(batch: Batch, led: list[Seat], limit: float | None, *, anew: bool) -> 
     yield Launch(led[0].flight, work, lambda: joint.give_up(led), limit)
 
 
-def begin(due: list[tuple[Call, Entry]], home: Any) -> list[Seat]:
+def revalidate(batch: Batch, due: list[tuple[Call, Entry]]) -> Generator[Step, Any, None]:
+    """Have some items replaced by new answers, behind the caller."""
+    if due:
+        flights, place = due[0][0].store.flights, due[0][0].key
+        yield Behind(flights, place, lambda: _refreshed(batch, due), batch.function.name)
+
+
+def _refreshed(batch: Batch, due: list[tuple[Call, Entry]]) -> Flow:
+    own, calls = batch.detached([call for call, _ in due])
+    return _replaced(own, [(call, entry) for call, (_, entry) in zip(calls, due, strict=True)])
+
+
+def _replaced(batch: Batch, due: list[tuple[Call, Entry]]) -> Generator[Step, Any, None]:
+    """One run behind the callers for all items that are due and that nobody computes."""
+    seats = _begin(due, (yield Home()))
+    entries = {call.key: entry for call, entry in due}
+    try:
+        led = yield from _still_old(seats, entries)
+        if led:
+            joint.tie(led)
+            current_flight.set(led[0].flight)
+            yield from joint.work(batch, led, behind=True)
+            for seat in led:
+                filling.let_rest(seat.call, entries[seat.call.key])
+    finally:
+        joint.give_up(seats)
+
+
+def _begin(due: list[tuple[Call, Entry]], home: Any) -> list[Seat]:
     """Flights without callers for entries that nobody is replacing yet, for one run to answer."""
     seats: list[Seat] = []
     for call, entry in due:
@@ -106,10 +149,21 @@ def begin(due: list[tuple[Call, Entry]], home: Any) -> list[Seat]:
             seats.append(Seat(call, flight, leads=True))
         else:
             filling.give_up(call, flight)
-    if seats:
-        joint.tie(seats)
-        current_flight.set(seats[0].flight)
     return seats
+
+
+def _still_old(seats: list[Seat], entries: dict[str, Entry]) -> Generator[Step, Any, list[Seat]]:
+    """Land those that somebody else has replaced; who is left."""
+    if not seats or not seats[0].call.asks_remote:
+        return seats
+    asked = [(seat.call, filling.fence_of(seat.flight), entries[seat.call.key]) for seat in seats]
+    left: list[Seat] = []
+    for seat, entry in zip(seats, (yield from found.younger_ones(asked)), strict=True):
+        if entry is None:
+            left.append(seat)
+        else:
+            filling.land_with(seat.call, seat.flight, entry)
+    return left
 
 
 def _limit(seats: list[Seat], deadline: float | None) -> float | None:

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple, cast
 
 from askonce._types import Clock, Recording
 from askonce.backends.engine import Fence
-from askonce.engine import drivers, filling, flow, found, record
-from askonce.engine.call import Call
+from askonce.engine import drivers, filling, flow, found, leasing, record
+from askonce.engine.call import NOTHING, Call, Survey
 from askonce.engine.function import Function
+from askonce.engine.leasing import Leases
 from askonce.engine.record import CurrentCall
 from askonce.engine.recording import Log
 from askonce.engine.steps import Remote, Wrapped
@@ -102,25 +103,36 @@ def _unrecorded(call: Call) -> Play:
 
 def _fresh(call: Call, *, anew: bool) -> Play:
     """Record, or replay what stands in for that."""
-    fence = call.open_fence()
+    fence, leases = call.open_fence(), Leases()
     try:
-        entry, is_due = None, False
-        if call.asks_remote and anew:
-            yield Remote(call.store, "observe", ([fence],))
-        elif call.asks_remote:
-            entry, is_due, _ = yield from found.read(call, fence)
+        survey = yield from _found_behind(call, fence, leases, anew=anew)
         outcome: Recording | Ended
-        if entry is not None:
-            outcome = call.hit(entry)
+        if survey.entry is not None:
+            outcome = call.hit(survey.entry)
         else:
             outcome = yield from _recorded(call, fence, falls_back=not anew)
     finally:
+        leases.end()
         call.store.close_fence(fence)
     if isinstance(outcome, Ended):
         return outcome.result
-    if is_due and entry is not None:
-        yield from flow.revalidate(call, entry)
+    if survey.is_due and survey.entry is not None:
+        yield from flow.revalidate(call, survey.entry)
     return (yield from _replay(outcome))
+
+
+def _found_behind(call: Call, fence: Fence, leases: Leases, *, anew: bool) -> Generator[Any, Any, Survey]:
+    """What the tier behind memory has; where it has nothing, perhaps the lease to produce it."""
+    if not call.asks_remote:
+        return NOTHING
+    if anew:
+        yield Remote(call.store, "observe", ([fence],))
+        return NOTHING
+    survey = yield from found.read(call, fence)
+    if survey.entry is None and leasing.wants(call):
+        survey, _ = yield from leasing.take(call, fence, leases, wait=True)
+        leases.enter()
+    return survey
 
 
 def _recorded(call: Call, fence: Fence, *, falls_back: bool) -> Generator[Any, Any, Recording | Ended]:
@@ -138,7 +150,7 @@ def _recorded(call: Call, fence: Fence, *, falls_back: bool) -> Generator[Any, A
         if not talk.failed or isinstance(error, Wrapped):  # Wrapped: it went away by itself
             raise
         figures.errors += 1
-        yield from filling.note_failure(call, fence, error)
+        filling.note_failure(call, fence, error)
         stale = call.fallback() if falls_back and not talk.begun else None
         if stale is None:
             raise
