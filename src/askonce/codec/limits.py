@@ -5,7 +5,7 @@ from typing import Final
 
 from askonce.exceptions import CodecError
 
-DEPTH: Final = 200
+DEPTH: Final = 100
 """How deep values may be nested in each other."""
 
 ITEMS: Final = 2_000_000
