@@ -10,11 +10,14 @@ from askonce.backends.engine import Fence
 class Fences:
     """Open fences by key; called under the cache's lock only."""
 
-    __slots__ = ("_by_key", "_open")
+    __slots__ = ("_by_key", "_open", "reading")
 
     def __init__(self) -> None:
         self._by_key: Final[dict[str, list[Fence]]] = {}
         self._open: Final[dict[Fence, None]] = {}  # in the order of their versions
+
+        # Keys that are read by hand, whose readers may keep what they get unless it changes.
+        self.reading: Final[dict[str, Fence]] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -49,12 +52,14 @@ class Fences:
 
     def break_key(self, key: str) -> None:
         """Break the fences of a key."""
+        self.reading.pop(key, None)
         for fence in self._by_key.get(key, ()):
             fence.broken = True
 
     def break_tags(self, tags: Iterable[str]) -> None:
         """Break the fences that know one of these tags; those that look may read of an entry with more."""
         unique = set(tags)
+        self.reading.clear()
         for fence in self._open:
             if not unique.isdisjoint(fence.tags):
                 fence.broken = True
@@ -63,11 +68,13 @@ class Fences:
 
     def touch_key(self, key: str) -> None:
         """Break the fences of a key, or mark those that are looking."""
+        self.reading.pop(key, None)
         for fence in self._by_key.get(key, ()):
             _touch(fence)
 
     def touch_tags(self, tags: Iterable[str]) -> None:
         """Break the fences that know one of these tags, or mark those that are looking."""
+        self.reading.clear()
         unique = set(tags)
         for fence in self._open:
             if not unique.isdisjoint(fence.tags):
@@ -75,6 +82,7 @@ class Fences:
 
     def touch_all(self) -> None:
         """Break every fence, or mark those that are looking."""
+        self.reading.clear()
         for fence in self._open:
             _touch(fence)
 
@@ -86,6 +94,7 @@ class Fences:
 
     def break_all(self) -> None:
         """Break every fence."""
+        self.reading.clear()
         for fence in self._open:
             fence.broken = True
 

@@ -89,6 +89,10 @@ class Frame(NamedTuple):
     encrypted: tuple[bytes, bytes, bytes] | None
 
 
+Glance = tuple[int, int, int, bytes]
+"""Of a common frame: the payload's kind, born, fresh, the payload itself."""
+
+
 class Framing:
     """Makes frames and takes them apart, within limits.
 
@@ -214,6 +218,39 @@ class Framing:
         fields = kind, stamps, generation, tags, data[start:end], size, compressed, encrypted
         frame: Frame = _new(Frame, fields)
         return frame
+
+    def glance(self, data: bytes, key: bytes, generation: bytes, section: bytes) -> Glance | None:
+        """Take a common frame apart: not encrypted, not compressed, with no windows, of this generation.
+
+        Args:
+            data: what stands under the key; may be anything.
+            key: where it stands, with the namespace.
+            generation: of the cache, now.
+            section: of the tags that it should have, with the tokens that these have now.
+
+        Returns:
+            ``None`` for all that is not as common, or not right: ``parse`` knows which.
+        """
+        if data[:4] != PLAIN or self._cipher is not None or len(data) < FIXED.size:
+            return None
+        (
+            _, _, kind, compression, id_size, key_size, tags_size, stored, size,
+            born, fresh, stale, grace, lead, borne,
+        ) = _unpack(data)  # fmt: skip
+        start = FIXED.size + key_size + tags_size
+        end = start + stored
+        if (
+            borne != generation
+            or data[FIXED.size : start] != key + section
+            or key_size != len(key)
+            or len(data) != end + CHECKSUM
+            or compression or id_size or stale or grace or lead
+            or size != stored
+            or len(data) > self._most
+            or xxh3_64_digest(memoryview(data)[:end]) != data[end:]
+        ):  # fmt: skip
+            return None
+        return kind, born, fresh, data[start:end]
 
     def _why_strange(self, prefix: bytes) -> str:
         if prefix == self._prefix:

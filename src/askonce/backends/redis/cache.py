@@ -153,25 +153,27 @@ class GenericRedisCache(CacheInterface):
         if not copies.enabled or not self._tier.reachable:
             return self._away(default)
         place = checked_key(key)
-        fence = copies.open_fence(place)
+        fence = copies.read(place)
         try:
+            if not self._tier.is_up:  # coming into contact drops all copies
+                await self._tier.client()
+                fence = copies.read(place)
             found = await self._tier.fetch(fence, NO_SHAPE if as_type is None else Shape.of(as_type))
         except BackendError as error:
             return self._failed("get", error, default)
         else:
             return default if found is None else self._taken(fence, found, default, as_type)
         finally:
-            copies.close_fence(fence)
+            copies.read_in_vain(fence)
 
     def _taken(self, fence: Fence, found: Found, default: Any, as_type: Any) -> Any:
         """A value from Redis, of which memory keeps a copy."""
         if found.ttl <= 0:
             return default
-        value, copy = found.value, copier(found.value)
-        if found.keeps and not fence.dirty:
-            kept = self._copies.fill(fence, value, found.ttl, found.tags, copy, found.windows, found.age)
-            if kept is not None and copy is not None:
-                value = kept.value
+        value = found.value
+        if found.keeps:
+            copy = copier(value)
+            self._copies.keep(fence, value if copy is None else copy(value), found, copy)
         if as_type is not None:
             value = rebuilt(value, as_type)
             if value is MISS:

@@ -1,11 +1,14 @@
 """The memory in front of Redis."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from askonce._types import Entry, Windows
-from askonce.backends.engine import Fence, RemoteTier
+from askonce.backends.engine import Fence, Found, RemoteTier
 from askonce.backends.memory import InMemoryCache
+
+_ASKED: Final = 8
+"""Keys that were read once and are remembered, for each place in memory."""
 
 
 class Copies(InMemoryCache):
@@ -17,6 +20,42 @@ class Copies(InMemoryCache):
 
     longest: float | None = None
     remote: RemoteTier | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._asked: set[str] = set()
+
+    def read(self, key: str) -> Fence:
+        """Begin to read a key; ``keep`` ends it."""
+        fence = self._fences.reading[key] = Fence(key, (), 0)
+        return fence
+
+    def keep(self, fence: Fence, value: Any, found: Found, copy: Callable[[Any], Any] | None) -> None:
+        """Keep a copy of what was read, unless the key changed meanwhile.
+
+        A full memory takes only what was read before: what is asked once makes nothing leave (Einziger,
+        Friedman and Manes, "TinyLFU", 2017: the doorkeeper).
+        """
+        key = fence.key
+        if len(self._entries) >= self.max_size and key not in self._asked:
+            if len(self._asked) >= _ASKED * self.max_size:
+                self._asked.clear()
+            self._asked.add(key)
+            return
+        size = self._size(key, value)
+        ttl, windows = self._within(found.ttl, found.windows)
+        with self._lock:
+            if self._fences.reading.pop(key, None) is fence:
+                version, age = self._tags.now, found.age
+                entry = self._store(key, value, ttl, found.tags, version, copy, size, windows, age)
+                if entry is not None:
+                    entry.ttl += age
+            _left = self._let_go()
+
+    def read_in_vain(self, fence: Fence) -> None:
+        """End a read of which nothing is kept."""
+        if self._fences.reading.get(fence.key) is fence:
+            self._fences.reading.pop(fence.key, None)
 
     def fill(
         self,
@@ -32,7 +71,9 @@ class Copies(InMemoryCache):
 
         A copy that ends before its time has no windows: whoever comes then asks Redis, which has them.
         """
-        longest = self.longest
-        if longest is not None and ttl > longest:
-            ttl, windows = longest, None
+        ttl, windows = self._within(ttl, windows)
         return super().fill(fence, value, ttl, tags, copy, windows, age)
+
+    def _within(self, ttl: float, windows: Windows | None) -> tuple[float, Windows | None]:
+        longest = self.longest
+        return (ttl, windows) if longest is None or ttl <= longest else (longest, None)

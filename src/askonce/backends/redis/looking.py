@@ -1,5 +1,6 @@
 """Looking at what stands under a key, and whether it counts."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
@@ -11,11 +12,15 @@ from askonce.backends.redis.stamps import end_of
 from askonce.backends.redis.state import State
 from askonce.backends.redis.tokens import TOKEN, new_token
 from askonce.backends.redis.wire import MAKE, pack, read_command
-from askonce.codec.frame import Frame, is_tombstone, seen
+from askonce.codec.frame import Frame, Glance, is_tombstone, seen
+from askonce.codec.layout import pack_tags
 from askonce.exceptions import BackendError, CodecError
 
 _TAG_LIFE: Final = 7 * 86_400
 """Seconds for which a token is made; entries that live longer have it prolonged."""
+
+
+_MOST_SECTIONS: Final = 1000
 
 
 class Unreachable(BackendError):
@@ -61,6 +66,22 @@ class Look(NamedTuple):
     tags: tuple[str, ...] = ()
 
 
+class Question(NamedTuple):
+    """What was asked.
+
+    Attributes:
+        name: the key in Redis.
+        link: the connection over which it was asked.
+        answer: what comes of it.
+        epoch: of ``Tokens`` when it was asked.
+    """
+
+    name: bytes
+    link: Link
+    answer: "asyncio.Future[Any]"
+    epoch: int
+
+
 class Looks:
     """Looks at keys.
 
@@ -72,32 +93,83 @@ class Looks:
     def __init__(self, state: State, limit: int) -> None:
         self._state: Final = state
         self._before, self._after = read_command(limit)
+        self._sections: Final[dict[tuple[str, ...], tuple[int, bytes, dict[str, bytes]]]] = {}
 
     async def look(self, client: Client, fence: Fence) -> Look:
         """Read a key, note what was seen, and say whether it counts.
+
+        Raises:
+            BackendError: there was no answer.
+        """
+        fence.note, fence.dirty, fence.looking = None, False, True
+        question = self.ask(client, fence)
+        return await self.judge(client, fence, question, checked(await question.answer))
+
+    def ask(self, client: Client, fence: Fence) -> Question:
+        """Send the question for a key, and for the tokens of its tags that are not known.
 
         Until all is known, news of the key do not break the fence: no function has begun. They only mark it,
         so that memory does not keep what they may have been about.
 
         Raises:
-            BackendError: there was no answer.
+            Unreachable: there is no server to ask.
         """
-        state = self._state
-        name = state.names.data(fence.key)
+        name = self._state.names.data(fence.key)
         link = client.route(name)
         if link is None:
             raise Unreachable("the server of this key cannot be reached")
-        fence.note, fence.dirty, fence.looking = None, False, True
 
         def on_reply(_: Any) -> None:
             if client.in_order:  # what was changed before is in the answer
                 fence.dirty = False
 
-        epoch = state.tokens.epoch
+        epoch = self._state.tokens.epoch
         answer = link.send(b"%b%d\r\n%b%b" % (self._before, len(name), name, self._after), on_reply)
-        for tag in state.tokens.missing(fence.tags):
-            self._ask_token(client, tag)
-        data: bytes = checked(await answer)
+        if fence.tags:
+            for tag in self._state.tokens.missing(fence.tags):
+                self._ask_token(client, tag)
+        return Question(name, link, answer, epoch)
+
+    def glance(self, question: Question, fence: Fence, data: bytes) -> Glance | None:
+        """What a common entry holds that counts; ``None`` where ``judge`` has to look closer."""
+        state, tags = self._state, fence.tags
+        tokens = state.tokens
+        generation = tokens.generation
+        section = self._section(tags) if tags else b""
+        if generation is None or section is None or len(state.ledger):
+            return None
+        glance = state.framing.glance(data, question.name, generation, section)
+        if glance is None or glance[2] <= question.link.now * 1000:
+            return None
+        note = fence.note = Note(data, generation, question.epoch)
+        if tags:
+            note.tokens = self._sections[tags][2]
+        return glance
+
+    def _section(self, tags: tuple[str, ...]) -> bytes | None:
+        """How the tags of an entry stand in its frame if it counts; ``None`` where a token is not known."""
+        tokens = self._state.tokens
+        made = self._sections.get(tags)
+        if made is not None and made[0] == tokens.version:
+            return made[1]
+        version = tokens.version
+        known = {tag: token for tag in tags if (token := tokens.get(tag)) is not None}
+        if len(known) < len(tags):
+            return None
+        section = pack_tags(list(known.items()))
+        if len(self._sections) >= _MOST_SECTIONS:
+            self._sections.clear()
+        self._sections[tags] = (version, section, known)
+        return section
+
+    async def judge(self, client: Client, fence: Fence, question: Question, data: bytes) -> Look:
+        """Whether what was read counts.
+
+        Raises:
+            BackendError: there was no answer about its tags.
+        """
+        state = self._state
+        name, link, _, epoch = question
         generation = state.tokens.generation or await self.generation(client)
         note = fence.note = Note(data, generation, epoch)
         frame, reason = self._parsed(data, name, generation, link)

@@ -15,16 +15,18 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
 from typing import Any, Final, TypeVar
 
+from askonce._types import FOREVER
 from askonce.backends.engine import Answer, Fence, Found, Lease, Sight, Written
 from askonce.backends.redis.address import Address
 from askonce.backends.redis.client import Client
 from askonce.backends.redis.lease import take_lease
+from askonce.backends.redis.link import checked
 from askonce.backends.redis.looking import Look, Looks, Unreachable
 from askonce.backends.redis.stamps import end_of, found_of
 from askonce.backends.redis.state import State
 from askonce.backends.redis.storing import Stores
 from askonce.backends.sync import run_blocking
-from askonce.codec.frame import Frame, Header
+from askonce.codec.frame import FOREVER_MS, Frame, Header
 from askonce.codec.offload import offload
 from askonce.codec.shapes import Shape
 from askonce.codec.values import decode
@@ -90,21 +92,53 @@ class RedisTier:
 
     async def fetch(self, fence: Fence, shape: Shape) -> Found | None:
         """The value under the fence's key, if it counts."""
-        client, look = await self.look(fence)
-        counts = self.state.counts
-        if look.frame is None:
-            counts.misses += 1
-            return None
+        fence.note, fence.dirty, fence.looking = None, False, True  # see ``look``
+        state = self.state
         try:
+            client = self._up() or await self.client()
+            question = self._looks.ask(client, fence)
+            data = checked(await question.answer)
+            glance = self._looks.glance(question, fence, data)
+            if glance is not None:
+                kind, born, fresh, payload = glance
+                value = (
+                    decode(kind, payload, shape)
+                    if len(payload) < _BIG
+                    else await offload(decode, kind, payload, shape)
+                )
+                now = question.link.now
+                ttl = FOREVER if fresh == FOREVER_MS else min(fresh / 1000 - now, (fresh - born) / 1000)
+                state.counts.hits += 1
+                keeps = client.hears and not fence.dirty
+                return Found(value, ttl, max(now - born / 1000, 0.0), fence.tags, None, keeps)
+            look = await self._looks.judge(client, fence, question, data)
+            if look.frame is None:
+                state.counts.misses += 1
+                return None
             value = await self._value(look.frame, shape)
         except CodecError as error:
-            counts.undecodable += 1
-            counts.misses += 1
-            self.state.told_of_strange_value(fence.key, error)
+            state.counts.undecodable += 1
+            state.counts.misses += 1
+            state.told_of_strange_value(fence.key, error)
             return None
-        counts.hits += 1
+        finally:
+            if fence.looking:
+                state.memory.looked(fence)
+        state.counts.hits += 1
         keeps = client.hears and not fence.dirty
         return found_of(look.frame.stamps, value, look.tags, look.link.now, keeps=keeps)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the running loop can ask at once."""
+        return self._up() is not None
+
+    def _up(self) -> Client | None:
+        """The connections of the running loop, if they can be used at once."""
+        last = self._last
+        if last is not None and last[0] is asyncio.get_running_loop() and last[1].up:
+            return last[1]
+        return None
 
     async def store(self, fence: Fence, answer: Answer) -> Written:
         """Store an answer unless something overtook it."""

@@ -28,11 +28,12 @@ class Tokens:
     Attributes:
         generation: the token that all entries bear; ``None`` while it is unknown.
         epoch: a number that grows with each change that was heard of.
+        version: a number that grows with each token that is learned, doubted or forgotten.
     """
 
     def __init__(self) -> None:
         self.generation: bytes | None = None
-        self.epoch = 0
+        self.epoch = self.version = 0
         self._lock: Final = threading.Lock()
         self._known: Final[OrderedDict[str, bytes]] = OrderedDict()
         self._doubted: Final[dict[str, bytes]] = {}
@@ -66,6 +67,7 @@ class Tokens:
                 return []
             self._doubted.pop(tag, None)
             self._known[tag] = token
+            self.version += 1
             forgotten: list[str] = []
             while len(self._known) > _MOST:
                 forgotten.append(self._known.popitem(last=False)[0])
@@ -76,6 +78,7 @@ class Tokens:
         """Note that a tag changed; answers the token that was known."""
         with self._lock:
             self.epoch += 1
+            self.version += 1
             self._changes[tag] = self.epoch
             self._changes.move_to_end(tag)
             if len(self._changes) > _MOST:
@@ -87,6 +90,7 @@ class Tokens:
     def doubt(self, tag: str) -> bytes | None:
         """Believe a token no more until it was read again; answers what it was."""
         with self._lock:
+            self.version += 1
             token = self._known.pop(tag, None) or self._doubted.get(tag)
             if token is not None:
                 self._doubted[tag] = token
@@ -114,6 +118,7 @@ class Tokens:
         """Believe nothing any more."""
         with self._lock:
             self.epoch += 1
+            self.version += 1
             self._floor = self._generation_changed = self.epoch
             self.generation = None
             self._known.clear()
