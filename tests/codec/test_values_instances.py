@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 class Colour(enum.Enum):
     RED = "r"
-    CRIMSON = "r"
+    CRIMSON = "r"  # noqa: PIE796  another name of it
     BLUE = (1, 2)
 
 
