@@ -14,7 +14,7 @@ _LONGEST_KEY: Final = 200
 DIGESTED: Final = "long:"
 """How the digest of a long key begins; a key that is given in this form is digested too."""
 
-_PLAIN_KEY: Final = 38
+PLAIN_KEY: Final = 38
 """Characters up to which a key is certainly neither long nor a digest."""
 
 
@@ -29,7 +29,7 @@ def checked_key(key: str) -> str:
     """
     if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a cache key is text, not {type(key).__name__}; convert it with str() or repr()")
-    if len(key) <= _PLAIN_KEY:
+    if len(key) <= PLAIN_KEY:
         return key
     data = key.encode("utf-8", "surrogatepass")
     if len(data) <= _LONGEST_KEY and not key.startswith(DIGESTED):

@@ -17,7 +17,7 @@ class Fences:
         self._open: Final[dict[Fence, None]] = {}  # in the order of their versions
 
         # Keys that are read by hand, whose readers may keep what they get unless it changes.
-        self.reading: Final[dict[str, Fence]] = {}
+        self.reading: Final[dict[str, object]] = {}
 
     def __len__(self) -> int:
         return len(self._open)

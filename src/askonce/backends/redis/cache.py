@@ -7,12 +7,13 @@ from typing import Any, Final, Literal, TypeVar
 
 from askonce._types import MISS, Clock, Ttl
 from askonce.backends.checks import checked_key, checked_tags, checked_ttl
-from askonce.backends.engine import Answer, Fence, Found, Written
+from askonce.backends.engine import Answer, Fence, Written
 from askonce.backends.interface import CacheInterface
 from askonce.backends.rebuild import rebuilt
 from askonce.backends.redis.address import parse_address
 from askonce.backends.redis.closing import settled
 from askonce.backends.redis.copies import Copies
+from askonce.backends.redis.link import checked
 from askonce.backends.redis.settings import Settings
 from askonce.backends.redis.state import State
 from askonce.backends.redis.tier import RedisTier
@@ -21,7 +22,7 @@ from askonce.codec.encryption import Cipher
 from askonce.codec.frame import Framing
 from askonce.codec.shapes import NO_SHAPE, Shape
 from askonce.exceptions import BackendError
-from askonce.isolation import copier, isolated
+from askonce.isolation import isolated
 from askonce.security import SecurityConfig
 from askonce.ttl import parse_ttl
 
@@ -147,33 +148,44 @@ class GenericRedisCache(CacheInterface):
     async def get(self, key: str, default: Any = None, *, as_type: Any = None) -> Any:
         """The value of a key, from memory or else from Redis; ``default`` where Redis does not answer."""
         copies = self._copies
-        value = await copies.get(key, MISS, as_type)
-        if value is not MISS:
-            return value
+        place = key
+        if as_type is not None or not copies.lacks(key):
+            value = await copies.get(key, MISS, as_type)
+            if value is not MISS:
+                return value
+            place = checked_key(key)
         if not copies.enabled or not self._tier.reachable:
             return self._away(default)
-        place = checked_key(key)
-        fence = copies.read(place)
         try:
-            if not self._tier.is_up:  # coming into contact drops all copies
-                await self._tier.client()
-                fence = copies.read(place)
-            found = await self._tier.fetch(fence, NO_SHAPE if as_type is None else Shape.of(as_type))
+            return await self._read(place, default, as_type)
         except BackendError as error:
             return self._failed("get", error, default)
-        else:
-            return default if found is None else self._taken(fence, found, default, as_type)
-        finally:
-            copies.read_in_vain(fence)
 
-    def _taken(self, fence: Fence, found: Found, default: Any, as_type: Any) -> Any:
-        """A value from Redis, of which memory keeps a copy."""
-        if found.ttl <= 0:
+    async def _read(self, place: str, default: Any, as_type: Any) -> Any:
+        copies, tier = self._copies, self._tier
+        token: object
+        asked = tier.question(place)
+        if asked is None:
+            await tier.client()  # coming into contact drops all copies, so that nothing is read before
+            token = fence = Fence(place, (), 0)
+            copies.begin_reading(place, token)
+            found = await tier.fetch(fence, _shape(as_type))
+        else:
+            client, question = asked
+            token = question.answer
+            copies.begin_reading(place, token)
+            data = await question.answer
+            found = tier.plain(question, data)
+            if found is None:
+                found = await tier.judge(
+                    client, Fence(place, (), 0), question, checked(data), _shape(as_type)
+                )
+        if found is None or found.ttl <= 0:
+            copies.end_reading(place, token)
             return default
-        value = found.value
         if found.keeps:
-            copy = copier(value)
-            self._copies.keep(fence, value if copy is None else copy(value), found, copy)
+            copies.keep(place, token, found)
+        value = found.value
         if as_type is not None:
             value = rebuilt(value, as_type)
             if value is MISS:
@@ -349,6 +361,10 @@ class _TieredSync(SyncCache):
             if value is not MISS:
                 return value
         return super().get(key, default, as_type=as_type)
+
+
+def _shape(as_type: Any) -> Shape:
+    return NO_SHAPE if as_type is None else Shape.of(as_type)
 
 
 def _cipher(security: SecurityConfig | None) -> Cipher | None:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from askonce._types import Entry, Windows
+from askonce.backends.checks import PLAIN_KEY
 from askonce.backends.engine import Fence, Found, RemoteTier
 from askonce.backends.memory import InMemoryCache
+from askonce.isolation import copier
 
 _ASKED: Final = 8
 """Keys that were read once and are remembered, for each place in memory."""
@@ -25,37 +27,44 @@ class Copies(InMemoryCache):
         super().__init__(*args, **kwargs)
         self._asked: set[str] = set()
 
-    def read(self, key: str) -> Fence:
-        """Begin to read a key; ``keep`` ends it."""
-        fence = self._fences.reading[key] = Fence(key, (), 0)
-        return fence
+    def lacks(self, key: str) -> bool:
+        """Whether memory certainly has nothing of a key; counts a miss then."""
+        if key in self._entries or len(key) > PLAIN_KEY:
+            return False
+        self._misses += 1.0
+        return True
 
-    def keep(self, fence: Fence, value: Any, found: Found, copy: Callable[[Any], Any] | None) -> None:
+    def begin_reading(self, key: str, token: object) -> None:
+        """Note that somebody reads a key; ``keep`` or ``end_reading`` with the same token ends it."""
+        self._fences.reading[key] = token
+
+    def end_reading(self, key: str, token: object) -> None:
+        """Note that a key was read, of which nothing is kept."""
+        if self._fences.reading.get(key) is token:
+            self._fences.reading.pop(key, None)
+
+    def keep(self, key: str, token: object, found: Found) -> None:
         """Keep a copy of what was read, unless the key changed meanwhile.
 
         A full memory takes only what was read before: what is asked once makes nothing leave (Einziger,
         Friedman and Manes, "TinyLFU", 2017: the doorkeeper).
         """
-        key = fence.key
         if len(self._entries) >= self.max_size and key not in self._asked:
             if len(self._asked) >= _ASKED * self.max_size:
                 self._asked.clear()
             self._asked.add(key)
             return
+        copy = copier(found.value)
+        value = found.value if copy is None else copy(found.value)
         size = self._size(key, value)
         ttl, windows = self._within(found.ttl, found.windows)
         with self._lock:
-            if self._fences.reading.pop(key, None) is fence:
+            if self._fences.reading.pop(key, None) is token:
                 version, age = self._tags.now, found.age
                 entry = self._store(key, value, ttl, found.tags, version, copy, size, windows, age)
                 if entry is not None:
                     entry.ttl += age
             _left = self._let_go()
-
-    def read_in_vain(self, fence: Fence) -> None:
-        """End a read of which nothing is kept."""
-        if self._fences.reading.get(fence.key) is fence:
-            self._fences.reading.pop(fence.key, None)
 
     def fill(
         self,

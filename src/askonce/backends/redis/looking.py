@@ -130,6 +130,19 @@ class Looks:
                 self._ask_token(client, tag)
         return Question(name, link, answer, epoch)
 
+    def question(self, client: Client, key: str) -> Question:
+        """Send the question for a key that somebody reads by hand.
+
+        Raises:
+            Unreachable: there is no server to ask.
+        """
+        name = self._state.names.data(key)
+        link = client.route(name)
+        if link is None:
+            raise Unreachable("the server of this key cannot be reached")
+        answer = link.send(b"%b%d\r\n%b%b" % (self._before, len(name), name, self._after))
+        return Question(name, link, answer, self._state.tokens.epoch)
+
     def glance(self, question: Question, fence: Fence, data: bytes) -> Glance | None:
         """What a common entry holds that counts; ``None`` where ``judge`` has to look closer."""
         state, tags = self._state, fence.tags

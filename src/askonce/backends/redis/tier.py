@@ -21,14 +21,14 @@ from askonce.backends.redis.address import Address
 from askonce.backends.redis.client import Client
 from askonce.backends.redis.lease import take_lease
 from askonce.backends.redis.link import checked
-from askonce.backends.redis.looking import Look, Looks, Unreachable
+from askonce.backends.redis.looking import Look, Looks, Question, Unreachable
 from askonce.backends.redis.stamps import end_of, found_of
 from askonce.backends.redis.state import State
 from askonce.backends.redis.storing import Stores
 from askonce.backends.sync import run_blocking
-from askonce.codec.frame import FOREVER_MS, Frame, Header
+from askonce.codec.frame import FOREVER_MS, Frame, Glance, Header
 from askonce.codec.offload import offload
-from askonce.codec.shapes import Shape
+from askonce.codec.shapes import NO_SHAPE, Shape
 from askonce.codec.values import decode
 from askonce.exceptions import BackendError, CodecError
 from askonce.security import SecurityConfig
@@ -93,45 +93,85 @@ class RedisTier:
     async def fetch(self, fence: Fence, shape: Shape) -> Found | None:
         """The value under the fence's key, if it counts."""
         fence.note, fence.dirty, fence.looking = None, False, True  # see ``look``
-        state = self.state
         try:
             client = self._up() or await self.client()
             question = self._looks.ask(client, fence)
             data = checked(await question.answer)
             glance = self._looks.glance(question, fence, data)
-            if glance is not None:
-                kind, born, fresh, payload = glance
-                value = (
-                    decode(kind, payload, shape)
-                    if len(payload) < _BIG
-                    else await offload(decode, kind, payload, shape)
-                )
-                now = question.link.now
-                ttl = FOREVER if fresh == FOREVER_MS else min(fresh / 1000 - now, (fresh - born) / 1000)
-                state.counts.hits += 1
-                keeps = client.hears and not fence.dirty
-                return Found(value, ttl, max(now - born / 1000, 0.0), fence.tags, None, keeps)
-            look = await self._looks.judge(client, fence, question, data)
-            if look.frame is None:
-                state.counts.misses += 1
-                return None
-            value = await self._value(look.frame, shape)
-        except CodecError as error:
-            state.counts.undecodable += 1
-            state.counts.misses += 1
-            state.told_of_strange_value(fence.key, error)
-            return None
+            if glance is None:
+                return await self.judge(client, fence, question, data, shape)
+            return await self._glanced(glance, fence, client, question.link.now, shape)
         finally:
             if fence.looking:
-                state.memory.looked(fence)
-        state.counts.hits += 1
+                self.state.memory.looked(fence)
+
+    async def _glanced(
+        self, glance: Glance, fence: Fence, client: Client, now: float, shape: Shape
+    ) -> Found | None:
+        kind, born, fresh, payload = glance
+        try:
+            if len(payload) > _BIG:
+                value = await offload(decode, kind, payload, shape)
+            else:
+                value = decode(kind, payload, shape)
+        except CodecError as error:
+            return self._strange(fence.key, error)
+        self.state.counts.hits += 1
+        ttl = FOREVER if fresh == FOREVER_MS else min(fresh / 1000 - now, (fresh - born) / 1000)
+        age = max(now - born / 1000, 0.0)
+        return Found(value, ttl, age, fence.tags, None, client.hears and not fence.dirty)
+
+    async def judge(
+        self, client: Client, fence: Fence, question: Question, data: bytes, shape: Shape
+    ) -> Found | None:
+        """The value that was read, if it counts, however it was stored."""
+        look = await self._looks.judge(client, fence, question, data)
+        if look.frame is None:
+            self.state.counts.misses += 1
+            return None
+        try:
+            value = await self._value(look.frame, shape)
+        except CodecError as error:
+            return self._strange(fence.key, error)
+        self.state.counts.hits += 1
         keeps = client.hears and not fence.dirty
         return found_of(look.frame.stamps, value, look.tags, look.link.now, keeps=keeps)
 
-    @property
-    def is_up(self) -> bool:
-        """Whether the running loop can ask at once."""
-        return self._up() is not None
+    def _strange(self, key: str, error: CodecError) -> None:
+        self.state.counts.undecodable += 1
+        self.state.counts.misses += 1
+        self.state.told_of_strange_value(key, error)
+
+    def question(self, key: str) -> tuple[Client, Question] | None:
+        """Ask for a key by hand, if that can be done at once."""
+        client = self._up()
+        state = self.state
+        if client is None or state.tokens.generation is None or len(state.ledger):
+            return None
+        return client, self._looks.question(client, key)
+
+    def plain(self, question: Question, data: bytes) -> Found | None:
+        """What was asked by hand, if it is as common as can be; ``None`` where ``judge`` has to look closer."""
+        state = self.state
+        generation = state.tokens.generation
+        if type(data) is not bytes or generation is None or len(state.ledger):
+            return None
+        glance = state.framing.glance(data, question.name, generation, b"")
+        if glance is None:
+            return None
+        kind, born, fresh, payload = glance
+        now = question.link.now
+        ttl = fresh / 1000 - now
+        if ttl <= 0 or len(payload) > _BIG:
+            return None
+        try:
+            value = decode(kind, payload, NO_SHAPE)
+        except CodecError:
+            return None
+        state.counts.hits += 1
+        if fresh == FOREVER_MS:
+            ttl = FOREVER
+        return Found(value, min(ttl, (fresh - born) / 1000), max(now - born / 1000, 0.0))
 
     def _up(self) -> Client | None:
         """The connections of the running loop, if they can be used at once."""
