@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from askonce._types import MISS, Clock, Ttl
 from askonce.backends.checks import checked_key, checked_tags, checked_ttl
-from askonce.backends.engine import Answer, Fence, Written
+from askonce.backends.engine import Answer, Fence, Found, Written
 from askonce.backends.interface import CacheInterface
 from askonce.backends.rebuild import rebuilt
 from askonce.backends.redis.address import parse_address
@@ -16,7 +16,7 @@ from askonce.backends.redis.copies import Copies
 from askonce.backends.redis.link import checked
 from askonce.backends.redis.settings import Settings
 from askonce.backends.redis.state import State
-from askonce.backends.redis.tier import RedisTier
+from askonce.backends.redis.tier import Asked, RedisTier
 from askonce.backends.sync import SyncCache, step
 from askonce.codec.encryption import Cipher
 from askonce.codec.frame import Framing
@@ -122,7 +122,7 @@ class GenericRedisCache(CacheInterface):
         copies.remote = self._tier
         self._raises: Final = raise_errors
         self._drain: Final = parse_ttl(drain, "drain")
-        self._found = 0  # by hand, in Redis
+        self._found_there = 0  # by hand, in Redis
 
     def __repr__(self) -> str:
         return f"GenericRedisCache({self._tier.address.shown!r})"
@@ -162,36 +162,35 @@ class GenericRedisCache(CacheInterface):
             return self._failed("get", error, default)
 
     async def _read(self, place: str, default: Any, as_type: Any) -> Any:
+        """Ask Redis; memory keeps a copy, unless the key changes meanwhile."""
         copies, tier = self._copies, self._tier
-        token: object
         asked = tier.question(place)
         if asked is None:
             await tier.client()  # coming into contact drops all copies, so that nothing is read before
-            token = fence = Fence(place, (), 0)
-            copies.begin_reading(place, token)
-            found = await tier.fetch(fence, _shape(as_type))
-        else:
-            client, question = asked
-            token = question.answer
-            copies.begin_reading(place, token)
-            data = await question.answer
-            found = tier.plain(question, data)
-            if found is None:
-                found = await tier.judge(
-                    client, Fence(place, (), 0), question, checked(data), _shape(as_type)
-                )
-        if found is None or found.ttl <= 0:
-            copies.end_reading(place, token)
-            return default
-        if found.keeps:
-            copies.keep(place, token, found)
-        value = found.value
-        if as_type is not None:
-            value = rebuilt(value, as_type)
-            if value is MISS:
+        token: object = object() if asked is None else asked[1].answer
+        copies.begin_reading(place, token)
+        try:
+            found = await self._found(place, asked, as_type)
+            if found is None or found.ttl <= 0:
                 return default
-        self._found += 1
+            if found.keeps:
+                copies.keep(place, token, found)
+        finally:
+            copies.end_reading(place, token)
+        value = found.value if as_type is None else rebuilt(found.value, as_type)
+        if value is MISS:
+            return default
+        self._found_there += 1
         return value
+
+    async def _found(self, place: str, asked: Asked | None, as_type: Any) -> Found | None:
+        shape = NO_SHAPE if as_type is None else Shape.of(as_type)
+        if asked is None:
+            return await self._tier.fetch(Fence(place, (), 0), shape)
+        client, question = asked
+        data = await question.answer
+        found = self._tier.plain(client, question, data) if as_type is None else None
+        return found or await self._tier.judge(client, Fence(place, (), 0), question, checked(data), shape)
 
     async def set(self, key: str, value: Any, ttl: Ttl | None = None, *, tags: Iterable[str] = ()) -> bool:
         """Store a value for all processes; ``False`` where Redis did not take it, and memory alone has it."""
@@ -320,8 +319,8 @@ class GenericRedisCache(CacheInterface):
     def get_stats(self) -> dict[str, Any]:
         """Figures since the cache was made, those of decorated functions included."""
         stats = self._copies.get_stats()
-        stats["hits"] += self._found
-        stats["misses"] -= self._found
+        stats["hits"] += self._found_there
+        stats["misses"] -= self._found_there
         lookups = stats["hits"] + stats["misses"]
         stats["hit_ratio"] = stats["hits"] / lookups if lookups else 0.0
         stats["redis"] = self._tier.figures()
@@ -361,10 +360,6 @@ class _TieredSync(SyncCache):
             if value is not MISS:
                 return value
         return super().get(key, default, as_type=as_type)
-
-
-def _shape(as_type: Any) -> Shape:
-    return NO_SHAPE if as_type is None else Shape.of(as_type)
 
 
 def _cipher(security: SecurityConfig | None) -> Cipher | None:

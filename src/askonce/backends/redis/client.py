@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from askonce._logging import get_logger
 from askonce.backends.redis.address import Address
-from askonce.backends.redis.dial import Dialer
+from askonce.backends.redis.dial import Dialer, preload
 from askonce.backends.redis.feed import Feed, ask_generation
 from askonce.backends.redis.fleet import Fleet, Solo, Swarm, ask_all
 from askonce.backends.redis.link import Link, LinkLost, LinkTimeout, checked
@@ -42,6 +42,7 @@ class Client:
         self._topology: Final = address.topology
         self._feed: Final = Feed(state)
         self._kind: Final = state.settings.feed or ("pubsub" if address.topology == "cluster" else "tracking")
+        preload()
         dialer = Dialer(address, security, state.settings.timeout)
         self._fleet: Fleet
         if address.topology == "cluster":

@@ -12,6 +12,12 @@ from askonce.security import SecurityConfig
 _FAREWELL: Final = 0.2  # seconds for closing what did not become a link
 
 
+def preload() -> None:
+    """Import what connecting takes, which blocks the event loop, before anything is timed."""
+    import hiredis  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    import redis.asyncio  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+
 class Dialer:
     """Opens connections to the servers of one cache.
 
@@ -39,7 +45,9 @@ class Dialer:
         """
         connection = self._connection(node)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(
+                2 * self._timeout
+            ):  # a busy machine may take longer than a caller waits
                 await connection.connect()
         except TimeoutError:
             await self._drop(connection)

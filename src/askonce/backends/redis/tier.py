@@ -35,6 +35,9 @@ from askonce.security import SecurityConfig
 
 T = TypeVar("T")
 
+Asked = tuple[Client, Question]
+"""A question that was sent, and over whose connections."""
+
 _TRIES: Final = 5
 _BIG: Final = 200_000  # bytes of a payload whose decoding may take more than a millisecond
 
@@ -115,7 +118,8 @@ class RedisTier:
             else:
                 value = decode(kind, payload, shape)
         except CodecError as error:
-            return self._strange(fence.key, error)
+            self._strange(fence.key, error)
+            return None
         self.state.counts.hits += 1
         ttl = FOREVER if fresh == FOREVER_MS else min(fresh / 1000 - now, (fresh - born) / 1000)
         age = max(now - born / 1000, 0.0)
@@ -132,7 +136,8 @@ class RedisTier:
         try:
             value = await self._value(look.frame, shape)
         except CodecError as error:
-            return self._strange(fence.key, error)
+            self._strange(fence.key, error)
+            return None
         self.state.counts.hits += 1
         keeps = client.hears and not fence.dirty
         return found_of(look.frame.stamps, value, look.tags, look.link.now, keeps=keeps)
@@ -142,7 +147,7 @@ class RedisTier:
         self.state.counts.misses += 1
         self.state.told_of_strange_value(key, error)
 
-    def question(self, key: str) -> tuple[Client, Question] | None:
+    def question(self, key: str) -> Asked | None:
         """Ask for a key by hand, if that can be done at once."""
         client = self._up()
         state = self.state
@@ -150,8 +155,8 @@ class RedisTier:
             return None
         return client, self._looks.question(client, key)
 
-    def plain(self, question: Question, data: bytes) -> Found | None:
-        """What was asked by hand, if it is as common as can be; ``None`` where ``judge`` has to look closer."""
+    def plain(self, client: Client, question: Question, data: bytes) -> Found | None:
+        """What was asked by hand, if it is as common as can be; else ``judge`` has to look closer."""
         state = self.state
         generation = state.tokens.generation
         if type(data) is not bytes or generation is None or len(state.ledger):
@@ -171,7 +176,8 @@ class RedisTier:
         state.counts.hits += 1
         if fresh == FOREVER_MS:
             ttl = FOREVER
-        return Found(value, min(ttl, (fresh - born) / 1000), max(now - born / 1000, 0.0))
+        age = max(now - born / 1000, 0.0)
+        return Found(value, min(ttl, (fresh - born) / 1000), age, (), None, client.hears)
 
     def _up(self) -> Client | None:
         """The connections of the running loop, if they can be used at once."""
