@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from patience import until
-from processes import HOST
-from standalone import Server, all_or_none
+from processes import HOST, free_port
+from proxy import Proxy
+from standalone import Server, stopped_on_failure
 
 SLOTS = 16_384
 NODE = (
@@ -21,56 +22,59 @@ class Cluster:
     Attributes:
         nodes: All of them, `Server` each, the masters of the beginning first.
         masters: Those that owned slots in the beginning, or took the place of one.
+        proxies: Where `start` was told so, the `Proxy` before each node.
     """
 
     @classmethod
-    def start(cls, *, masters=3, replicas=0, args=()):
+    def start(cls, *, masters=3, replicas=0, proxied=False, args=()):
         """Start a cluster and wait until every node takes commands.
 
         Args:
             masters: How many share the slots.
             replicas: How many stand behind each master; they take over when it is gone for a second.
+            proxied: Put a proxy before each node. It is what the cluster names to its clients.
             args: More arguments for every node.
         """
-        arguments = (*NODE, *args)
-        with all_or_none([]) as nodes:
-            nodes.extend(Server.start(args=arguments) for _ in range(masters * (1 + replicas)))
-            cluster = cls(nodes, masters, arguments)
+        cluster = cls((*NODE, *args), proxied)
+        with stopped_on_failure(cluster):
+            for _ in range(masters * (1 + replicas)):
+                cluster._add()
+            cluster.masters = cluster.nodes[:masters]
             cluster._share_slots()
-            cluster._meet(nodes)
-            cluster._attach(nodes[masters:])
+            cluster._meet(cluster.nodes)
+            cluster._attach(cluster.nodes[masters:])
             cluster.await_agreement()
         return cluster
 
-    def __init__(self, nodes, masters, arguments):
-        self.nodes = nodes
-        self.masters = nodes[:masters]
+    def __init__(self, arguments, proxied):
+        self.nodes = []
+        self.masters = []
+        self.proxies = {}
         self._arguments = arguments
+        self._proxied = proxied
         self._client = None
         self._ids = {}
-        for node in nodes:
-            self.id_of(node)
 
     @property
     def url(self):
-        return "redis+cluster://" + ",".join(node.address for node in self.nodes)
+        ports = [self.proxies.get(node, node).port for node in self.nodes]
+        return "redis+cluster://" + ",".join(f"{HOST}:{port}" for port in ports)
 
     @property
     def alive(self):
-        return [node for node in self.nodes if node.alive]
+        """The nodes that would answer."""
+        return [node for node in self.nodes if node.alive and not node.paused]
 
     def client(self):
-        """Return a synchronous client of the whole cluster, that looks at it from outside."""
+        """Return a synchronous client of the whole cluster; it goes through the proxies, if there are any."""
         import redis
 
         if self._client is None:
-            self._client = redis.RedisCluster(HOST, self.alive[0].port, socket_timeout=5)
+            self._client = redis.RedisCluster(HOST, self.alive[0].port, socket_timeout=5, driver_info=None)
         return self._client
 
     def id_of(self, node):
         """Return the id of a node, also of one that is dead."""
-        if node not in self._ids:
-            self._ids[node] = node.client().execute_command("CLUSTER MYID").decode()
         return self._ids[node]
 
     def slot(self, key):
@@ -87,10 +91,7 @@ class Cluster:
         """Let a new, empty node take the slots of one that was killed; answer the new one."""
         gone = self.id_of(dead)
         slots = self._slots_of(gone)
-        new = Server.start(args=self._arguments)
-        place = self.masters.index(dead)
-        self.nodes.remove(dead)
-        self.nodes.append(new)
+        new = self._add()
         self._meet([new, *(node for node in self.alive if node is not new)])
         # First of all: a claim of an older epoch than the dead one's is overruled by the others.
         new.client().execute_command("CLUSTER BUMPEPOCH")
@@ -98,8 +99,8 @@ class Cluster:
         for node in self.alive:
             if gone in {entry.id for entry in view(node)}:
                 node.client().execute_command("CLUSTER FORGET", gone)
-        self.masters[place] = new
-        dead.stop()
+        self.masters[self.masters.index(dead)] = new
+        self._remove(dead)
         self.await_agreement()
         return new
 
@@ -131,14 +132,34 @@ class Cluster:
     def stop(self):
         if self._client is not None:
             self._client.close()
-        for node in self.nodes:
-            node.stop()
+        for node in list(self.nodes):
+            self._remove(node)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exc_info):
         self.stop()
+
+    def _add(self):
+        """Start one more node, that knows nobody yet."""
+        if self._proxied:
+            proxy = Proxy(free_port())
+            with stopped_on_failure(proxy):
+                named = ("--cluster-announce-port", str(proxy.port))
+                node = Server.start(port=proxy.target[1], args=(*self._arguments, *named))
+            self.proxies[node] = proxy
+        else:
+            node = Server.start(args=self._arguments)
+        self.nodes.append(node)
+        self._ids[node] = node.client().execute_command("CLUSTER MYID").decode()
+        return node
+
+    def _remove(self, node):
+        self.nodes.remove(node)
+        if node in self.proxies:
+            self.proxies.pop(node).stop()
+        node.stop()
 
     def _share_slots(self):
         count = len(self.masters)
@@ -155,8 +176,8 @@ class Cluster:
         until(lambda: all(self._knows_all(node) for node in nodes), READY, what="the nodes have not met")
 
     def _knows_all(self, node):
-        known = {entry.port for entry in view(node) if not entry.flags & {"handshake", "noaddr"}}
-        return known >= {each.port for each in self.alive}
+        known = {entry.id for entry in view(node) if not entry.flags & {"handshake", "noaddr"}}
+        return known >= {self.id_of(each) for each in self.alive}
 
     def _attach(self, replicas):
         for number, replica in enumerate(replicas):
@@ -182,17 +203,16 @@ class Cluster:
         return [slot for first, last in ranges for slot in range(first, last + 1)]
 
     def _sees(self, node, slot, owner):
-        return any(entry.port == owner.port and entry.owns(slot) for entry in view(node))
+        return any(entry.id == self.id_of(owner) and entry.owns(slot) for entry in view(node))
 
     def _at(self, entry):
-        return next(node for node in self.nodes if node.port == entry.port)
+        return next(node for node in self.nodes if self.id_of(node) == entry.id)
 
 
 class Entry(NamedTuple):
     """What a node says of a node."""
 
     id: str
-    port: int
     flags: set[str]
     master: str
     ranges: list[tuple[int, int]]
@@ -204,10 +224,9 @@ class Entry(NamedTuple):
 def view(node):
     """Return what a node says of the cluster, an `Entry` for each node that it knows."""
     said = node.client().execute_command("CLUSTER NODES")
-    return [_entry(address, fields) for address, fields in said.items()]
+    return [_entry(fields) for fields in said.values()]
 
 
-def _entry(address, fields):
-    port = int(address.partition("@")[0].rpartition(":")[2])
+def _entry(fields):
     ranges = [(int(slots[0]), int(slots[-1])) for slots in fields["slots"]]
-    return Entry(fields["node_id"], port, set(fields["flags"].split(",")), fields["master_id"], ranges)
+    return Entry(fields["node_id"], set(fields["flags"].split(",")), fields["master_id"], ranges)

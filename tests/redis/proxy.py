@@ -115,7 +115,7 @@ class Proxy:
         """Wait until there are so many connections."""
         until(lambda: self.open == count, what=f"{count} connections, not {self.open}")
 
-    def close(self):
+    def stop(self):
         """End all connections, and the thread."""
         self.refuse()
         self.cut()
@@ -128,7 +128,7 @@ class Proxy:
         return self
 
     def __exit__(self, *exc_info):
-        self.close()
+        self.stop()
 
     # How it does it.
 

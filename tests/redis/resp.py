@@ -5,6 +5,7 @@ SIZED = b"$=!"
 NESTED = {b"*"[0]: 1, b"~"[0]: 1, b">"[0]: 1, b"%"[0]: 2, b"|"[0]: 2}
 """How many values follow for each one counted."""
 PUSH, ATTRIBUTE = b">|"
+KINDS = frozenset(SIMPLE + SIZED) | NESTED.keys()
 
 
 class Sieve:
@@ -42,9 +43,12 @@ class Sieve:
             self._text -= end - at
             return end
         end = data.find(b"\r\n", at)
-        if end < 0:
+        if data[at] not in KINDS:
+            self._foreign = True
+        elif end < 0:
             return None
-        self._read(data[at], data[at + 1 : end])
+        else:
+            self._read(data[at], data[at + 1 : end])
         return len(data) if self._foreign else end + 2
 
     def _read(self, kind, rest):
@@ -57,8 +61,6 @@ class Sieve:
                 self._text = int(rest) + 2 if int(rest) >= 0 else 0
             elif kind in NESTED:
                 self._values += NESTED[kind] * max(int(rest), 0) + (kind == ATTRIBUTE)
-            elif kind not in SIMPLE:
-                self._foreign = True
         except ValueError:
             self._foreign = True
 

@@ -4,14 +4,15 @@ import secrets
 
 from patience import until
 from processes import HOST, free_port
-from standalone import Server, all_or_none
+from standalone import Server, stopped_on_failure
 
 NAME = "mm"
 READY = 30.0
 AT_ONCE = ("--repl-diskless-sync-delay", "0")
-PERIODS = {"ping": 100, "info": 300, "ask": 200, "publish": 300, "min-link-reconnect": 100}
+PERIODS = {"ping": 250, "info": 300, "ask": 200, "publish": 300, "min-link-reconnect": 100}
 """Milliseconds. By default sentinels reconnect after a second at the earliest: with half a second of silence
-as the sign of death, each switch would bring about the next."""
+as the sign of death, each switch would bring about the next. A replica of a dead master
+tells its state once a second and can be elected for five pings after that: below 200, not always."""
 
 
 class SentinelSetup:
@@ -29,25 +30,18 @@ class SentinelSetup:
         Args:
             args: More arguments for the servers that hold data.
         """
-        with all_or_none([]) as started:
-            started.append(master := Server.start(args=(*AT_ONCE, *args)))
-            behind = ("--replicaof", f"{HOST} {master.port}")
-            started.append(replica := Server.start(args=(*AT_ONCE, *behind, *args)))
-            ports = [free_port() for _ in range(3)]
-            ids = [secrets.token_hex(20) for _ in ports]
-            for own in ids:
-                others = [(port, other) for port, other in zip(ports, ids, strict=True) if other != own]
-                text = _configuration(own, others, master, replica)
-                port = ports[ids.index(own)]
-                started.append(Server.start(port=port, files={"sentinel.conf": text}, args=("--sentinel",)))
-            setup = cls(started[:2], started[2:])
+        setup = cls()
+        with stopped_on_failure(setup):
+            master = setup._add(args=args)
+            replica = setup._add(args=("--replicaof", f"{HOST} {master.port}", *args))
+            setup._add_sentinels(master, replica)
             setup._quicken()
             setup.await_health()
         return setup
 
-    def __init__(self, servers, sentinels):
-        self.servers = servers
-        self.sentinels = sentinels
+    def __init__(self):
+        self.servers = []
+        self.sentinels = []
 
     @property
     def url(self):
@@ -105,6 +99,17 @@ class SentinelSetup:
 
     def __exit__(self, *exc_info):
         self.stop()
+
+    def _add(self, args):
+        self.servers.append(Server.start(args=(*AT_ONCE, *args)))
+        return self.servers[-1]
+
+    def _add_sentinels(self, master, replica):
+        ports = {secrets.token_hex(20): free_port() for _ in range(3)}
+        for own, port in ports.items():
+            others = {other: where for other, where in ports.items() if other != own}
+            files = {"sentinel.conf": _configuration(own, others, master, replica)}
+            self.sentinels.append(Server.start(port=port, files=files, args=("--sentinel",)))
 
     def _quicken(self):
         """Let them look more often, where they can be told to (since 7.0)."""
@@ -164,6 +169,6 @@ def _configuration(own, others, master, replica):
         f"sentinel down-after-milliseconds {NAME} 500",
         f"sentinel failover-timeout {NAME} 3000",
         f"sentinel known-replica {NAME} {HOST} {replica.port}",
-        *(f"sentinel known-sentinel {NAME} {HOST} {port} {other}" for port, other in others),
+        *(f"sentinel known-sentinel {NAME} {HOST} {port} {other}" for other, port in others.items()),
     ]
     return "\n".join([*lines, ""])

@@ -65,6 +65,7 @@ class Server:
         self._args = args
         self._process = Process()
         self._clients = []
+        self.paused = False
         self._own = None
         self.directory = self._process.directory
         for name, text in files.items():
@@ -76,6 +77,7 @@ class Server:
 
     def launch(self):
         """Start the process and wait until it answers."""
+        self.paused = False
         self._process.spawn([server_binary(), *self._files, *self._arguments()])
         deadline = time.monotonic() + READY
         while not self._answers():
@@ -160,10 +162,13 @@ class Server:
 
     def pause(self):
         """SIGSTOP: connections stay open and nothing answers."""
+        self.paused = True
         self._process.pause()
 
     def resume(self):
+        """SIGCONT: what waited is answered now."""
         self._process.resume()
+        self.paused = False
 
     def log(self):
         return self._process.log()
@@ -201,11 +206,10 @@ def _client(server, options):
 
 
 @contextlib.contextmanager
-def all_or_none(started):
+def stopped_on_failure(started):
     """Stop what has been started when the rest cannot be."""
     try:
-        yield started
+        yield
     except BaseException:
-        for server in started:
-            server.stop()
+        started.stop()
         raise

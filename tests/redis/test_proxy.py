@@ -3,8 +3,10 @@
 import socket
 
 import pytest
+import redis
 from patience import until
 from processes import HOST
+from proxy import Proxy
 
 
 class Talker:
@@ -110,9 +112,13 @@ def test_a_half_close_ends_one_direction_only(proxy, talker, redis_server, names
     until(lambda: redis_server.client().exists(namespace))
 
 
-def test_a_half_close_towards_the_server_ends_what_it_hears(proxy, talker):
+def test_a_half_close_towards_the_server_ends_what_it_hears(proxy, talker, redis_server):
+    """Redis hangs up on those who say no more."""
+    talker.say("CLIENT", "SETNAME", "half-closed")
+    assert talker.hear(5) == b"+OK\r\n"
     proxy.half_close(down=False)
-    assert talker.hear(1) == b""  # Redis hangs up on those who say no more
+    until(lambda: "half-closed" not in [each["name"] for each in redis_server.client().client_list()])
+    assert talker.hear(1) == b""
 
 
 def test_refused_clients_cannot_connect_until_accepted_again(proxy, talker):
@@ -174,6 +180,16 @@ def test_new_connections_go_where_it_is_told(proxy, fresh_server):
         talker.say("SET", "here", "1")
         assert talker.hear(5) == b"+OK\r\n"
     assert fresh_server.client().exists("here")
+
+
+def test_what_it_cannot_read_it_forwards_all_the_same(redis_tls, certificates):
+    """TLS passes: all faults but those of single messages are there for it too."""
+    with (
+        Proxy(redis_tls.port) as proxy,
+        redis.Redis(port=proxy.port, ssl=True, ssl_ca_certs=str(certificates.ca), driver_info=None) as client,
+    ):
+        proxy.drop_pushes()
+        assert client.echo("x" * 100_000) == b"x" * 100_000
 
 
 def test_a_server_that_is_gone_is_felt_through_it(proxy, fresh_server):

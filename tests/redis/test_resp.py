@@ -43,7 +43,9 @@ def test_only_the_chosen_pushes_are_kept_back_wherever_the_bytes_are_cut(message
 
 
 @pytest.mark.parametrize(
-    "stream", [b"\x16\x03\x03\x00\x7a\x02 rest\r\n>2\r\n", b"$x\r\nabc", b"HTTP/1.1\r\n\r\n"]
+    "stream", [b"\x16\x03\x03", b"+OK\r\n\x16\r\n>2\r\n", b"$x\r\nabc", b"HTTP/1.1\r\n\r\n"]
 )
-def test_what_is_no_redis_passes_as_it_is(stream):
+def test_what_is_no_redis_passes_at_once_as_it_is(stream):
+    """Nothing is held back for a line's end that never comes."""
+    assert sifted([stream]) == stream
     assert sifted([stream, b"more"]) == stream + b"more"

@@ -190,6 +190,17 @@ def test_a_node_that_is_lost_can_be_replaced_by_an_empty_one(namespace):
         assert cluster.client().set(namespace, "again")
 
 
+def test_a_cluster_behind_proxies_is_reached_through_them(namespace):
+    """The nodes name the proxies to their clients, so that a fault on the way to one of them can be had."""
+    with Cluster.start(proxied=True) as cluster:
+        owner = cluster.owner(namespace)
+        assert str(owner.port) not in cluster.url
+        assert cluster.client().set(namespace, "stored")
+        assert owner.client().get(namespace) == b"stored"
+        cluster.proxies[owner].corrupt(lambda data: data.replace(b"stored", b"spoilt"))
+        assert cluster.client().get(namespace) == b"spoilt"
+
+
 def test_a_replica_takes_over_when_it_is_told_or_when_its_master_dies(namespace):
     with Cluster.start(replicas=1) as cluster:
         first = cluster.owner(namespace)
