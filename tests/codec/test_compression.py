@@ -5,7 +5,7 @@ import os
 import brotli
 import pytest
 from framekit import KEY, bomb, framing, packed, unpacked
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askonce.codec.compression import compress, inflate
@@ -14,6 +14,7 @@ from askonce.exceptions import CodecError
 TEXT = b"Once asked, never asked again. " * 300
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300).map(lambda part: part * 20), st.integers(0, 11))
 def test_every_level_comes_back(payload, level):
     assert inflate(compress(payload, level), len(payload)) == payload
@@ -88,6 +89,7 @@ def test_a_text_without_its_end_mark_is_refused():
         inflate(unfinished, len(TEXT))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 10_000))
 def test_inflating_answers_or_refuses(packed_bytes, size):
     try:

@@ -1,8 +1,10 @@
 """With encryption, nobody without a key reads values, changes them, moves them, or makes some up."""
 
+import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from framekit import (
@@ -17,7 +19,7 @@ from framekit import (
     sealed_again,
     unpacked,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askonce.codec import layout
@@ -132,6 +134,7 @@ def test_one_id_with_another_key_reads_nothing():
 
 
 @pytest.mark.parametrize("size", [16, 24, 32])
+@settings(deadline=None)
 @given(payload=st.binary(max_size=100))
 def test_all_sizes_of_keys_work(size, payload):
     own = framing(cipher(key=b"k" * size))
@@ -183,6 +186,33 @@ def test_one_cipher_serves_many_threads():
         thread.join()
 
     assert not wrong
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks as C does it")
+def test_no_nonce_is_used_twice_after_a_fork_that_python_does_not_know_of():
+    """As application servers in C fork: a nonce for two values would give both away."""
+    program = """
+import ctypes, os
+from framekit import cipher, framing, packed
+from askonce.codec.frame import seen
+
+own = framing(cipher())
+packed(), packed(made_by=own)
+receiver, sender = os.pipe()
+if ctypes.PyDLL(None).fork():
+    print(os.read(receiver, 20) != seen(packed(made_by=own)))
+else:
+    os.write(sender, seen(packed(made_by=own)))
+    os._exit(0)
+"""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment
+    )
+
+    assert (run.stdout, run.stderr) == ("True\n", "")
 
 
 def test_encrypting_counts_as_work():

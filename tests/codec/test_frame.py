@@ -4,7 +4,7 @@ import os
 
 import pytest
 from framekit import GENERATION, KEY, STAMPS, TAGS, cipher, forged, framing, packed, unpacked
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askonce.codec.frame import FOREVER_MS, HEAD, SEEN, Header, Stamps, is_tombstone, seen, tombstone
@@ -15,6 +15,7 @@ names = st.text(st.characters(codec=None), max_size=40)  # lone surrogates as we
 tag_tuples = st.lists(st.tuples(names, st.binary(min_size=8, max_size=8)), max_size=5).map(tuple)
 
 
+@settings(deadline=None)
 @given(
     key=st.binary(max_size=300),
     kind=st.integers(0, 255),
@@ -123,6 +124,8 @@ def test_a_value_beyond_the_limit_is_not_packed():
         packed(b"x" * 1001, small)
     with pytest.raises(CodecError, match="takes 1[01][0-9][0-9] bytes"):
         packed(b"x" * 950, small)
+    with pytest.raises(CodecError, match="takes 1001 bytes"):
+        packed(b"x" * 1001, framing(max_value_bytes=1000, threshold=0))
     assert unpacked(packed(b"x" * 800, small), small)[-1] == b"x" * 800
 
 

@@ -73,6 +73,7 @@ def test_two_frames_cannot_be_joined(data, key):
         refused(data[:at] + other[at:], key)
 
 
+@settings(deadline=None)
 @given(data=st.data(), which=st.sampled_from(sorted(ALL)))
 def test_damage_of_any_shape_is_noticed(data, which):
     """Bytes changed, cut out, put in, repeated."""
@@ -86,6 +87,7 @@ def test_damage_of_any_shape_is_noticed(data, which):
         refused(damaged, key)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400), st.sampled_from([b"", layout.PLAIN, layout.ENCRYPTED, layout.TOMBSTONE]))
 @example(b"", b"")
 @example(b"\x80\x04\x95\x1b\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94\x8c\x06system\x94\x93\x94.", b"")
@@ -95,7 +97,7 @@ def test_foreign_bytes_are_no_value(foreign, prefix):
     refused(prefix + foreign, cipher())
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(data=st.data(), frame=st.sampled_from([PLAIN, COMPRESSED]))
 def test_a_frame_with_a_forged_checksum_is_harmless(data, frame):
     """Whoever can write to the server can forge what is not encrypted, but not break the reader."""
@@ -111,6 +113,7 @@ def test_a_frame_with_a_forged_checksum_is_harmless(data, frame):
     assert len(tags) < 20
 
 
+@settings(deadline=None)
 @given(size=st.integers(0, 2**32 - 1), stored=st.integers(0, 2**32 - 1), compression=st.integers(0, 255))
 def test_sizes_that_a_frame_declares_are_not_believed(size, stored, compression):
     payload = compress(PLAIN_TEXT, 4)
@@ -118,6 +121,16 @@ def test_sizes_that_a_frame_declares_are_not_believed(size, stored, compression)
 
     if (size, stored, compression) != (len(PLAIN_TEXT), len(payload), 1):
         refused(data)
+
+
+@pytest.mark.parametrize(
+    ("size", "compression"), [(2, 0), (4, 0), (LIMIT + 1, 0), (3, 2), (3, 255), (len(PLAIN_TEXT), 2)]
+)
+def test_a_size_or_compression_that_is_not_the_payloads_is_refused(size, compression):
+    """Also where nothing is inflated."""
+    payload = b"abc" if size < LIMIT and size != len(PLAIN_TEXT) else compress(PLAIN_TEXT, 4)
+
+    refused(forged(payload, size=size, compression=compression))
 
 
 @pytest.mark.parametrize(
