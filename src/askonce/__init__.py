@@ -1,9 +1,13 @@
 """askonce: decorator-first memoization. The same question is never paid for twice."""
 
 # Two modules are imported for what they put in place: the process default, and get_or_set.
+# What few programs use is imported when it is asked for: it would double the time of the import.
+from typing import TYPE_CHECKING, Any
+
 from askonce._types import FOREVER, MISS
 from askonce.backends.interface import CacheInterface
 from askonce.backends.memory import InMemoryCache
+from askonce.codec.shapes import register_type
 from askonce.config import default_cache as _default_cache  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from askonce.decorators import ai_cached, cached
 from askonce.engine import byhand as _byhand  # noqa: F401  # pyright: ignore[reportUnusedImport]
@@ -33,6 +37,7 @@ __all__ = [
     "ConfigurationError",
     "CurrentCall",
     "Explanation",
+    "GenericRedisCache",
     "InMemoryCache",
     "KeyBuildError",
     "NotCachedError",
@@ -46,6 +51,19 @@ __all__ = [
     "only_if_cached",
     "refreshing",
     "register_cache",
+    "register_type",
     "set_default_cache",
     "use_cache",
 ]
+
+if TYPE_CHECKING:
+    from askonce.backends.redis.cache import GenericRedisCache
+
+
+def __getattr__(name: str) -> Any:
+    if name == "GenericRedisCache":
+        from askonce.backends.redis.cache import GenericRedisCache
+
+        globals()[name] = GenericRedisCache
+        return GenericRedisCache
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -118,6 +118,8 @@ class Client:
 
     def _begin(self) -> bool:
         """Try to connect, unless that was in vain a moment ago; whether something is under way."""
+        if self._opening is not None:
+            return True
         breaker = self._state.breaker
         self._patient = breaker.closed
         if not breaker.probe(self._state.settings.timeout * 4):
@@ -165,7 +167,7 @@ class Client:
             if self._state.breaker.opened:
                 get_logger().info("redis_back", topology=self._topology)
         self._state.breaker.succeed()
-        if isinstance(self._fleet, Swarm) and not self._fleet.is_whole():
+        if not self._fleet.is_whole():
             self._reopen_in(_RETRY)
 
     def _link(self) -> Link:
@@ -223,7 +225,7 @@ class Client:
         self._listening = {link for link in self._listening if link.alive}
         wanted = set(self._fleet.links()) if self._kind == "tracking" else self._listening
         hears = bool(self._listening) and wanted <= self._listening
-        if isinstance(self._fleet, Swarm) and self._kind == "tracking":
+        if self._kind == "tracking":
             hears = hears and self._fleet.is_whole()
         if hears and not self._feeding:
             self._feeding = True
@@ -260,7 +262,7 @@ class Client:
         self._listen()
         if self._closed or self._loop.is_closed() or not self.up:
             return
-        if isinstance(self._fleet, Swarm) and self._fleet.links():
+        if self._fleet.links():  # of a cluster there is still a part
             self._reopen_in(_RETRY)
             return
         self.up = False
@@ -280,6 +282,8 @@ class Client:
     def _reopen(self) -> None:
         if self._closed or self._opening is not None:
             return
+        if self.up and self._fleet.is_whole() and not len(self._state.ledger):
+            return  # somebody was quicker
         if not self._begin() and not self.up:
             self._reopen_in(_RETRY)
 

@@ -47,7 +47,7 @@ class Dialer:
         try:
             async with asyncio.timeout(
                 2 * self._timeout
-            ):  # a busy machine may take longer than a caller waits
+            ):  # longer than a caller waits
                 await connection.connect()
         except TimeoutError:
             await self._drop(connection)

@@ -32,6 +32,10 @@ class Fleet(Protocol):
         """All connections."""
         ...
 
+    def is_whole(self) -> bool:
+        """Whether every key can be reached."""
+        ...
+
 
 class Solo:
     """One server, or the one that the sentinels call the primary.
@@ -51,7 +55,9 @@ class Solo:
         self._link: Link | None = None
 
     async def open(self) -> None:
-        """Connect to the server."""
+        """Connect to the server, unless the connection lives."""
+        if self.is_whole():
+            return
         node = await self._dialer.primary() if self._sentinel else None
         link = await self._dialer.dial(node, self._make)
         try:
@@ -69,6 +75,10 @@ class Solo:
     def links(self) -> list[Link]:
         """The connection, if it lives."""
         return [] if self._link is None or not self._link.alive else [self._link]
+
+    def is_whole(self) -> bool:
+        """Whether the server can be reached."""
+        return bool(self.links())
 
 
 class Swarm:
