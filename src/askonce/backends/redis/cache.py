@@ -216,7 +216,7 @@ class GenericRedisCache(CacheInterface):
                     copies.looked(fence)
             if written is not Written.OVERTAKEN and not fence.dirty:
                 copies.fill(fence, kept, seconds, names, copy)
-            return written is Written.STORED
+            return written is not Written.FAILED  # what overtook it came later: so it was there for a moment
         finally:
             copies.close_fence(fence)
 

@@ -218,7 +218,7 @@ class Link(asyncio.Protocol):
         self.alive = False
         if self._watch is not None:
             self._watch.cancel()
-        if self._transport is not None:
+        if self._transport is not None and not self._loop.is_closed():
             self._transport.abort()
         pending = list(self._pending)
         self._pending.clear()
