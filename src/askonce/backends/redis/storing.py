@@ -100,7 +100,7 @@ class Stores:
             self._prolong(client, tags, stamps)
         if note is None:
             # What others wrote before this is replaced, so news of it do not overtake the fence.
-            on_reply = self._looked(fence) if fence.looking else None
+            on_reply = self._looked(client, fence) if fence.looking else None
             reply = await link.send(pack((b"SET", name, frame, *expiry)), on_reply)
         elif time.monotonic() - note.at > state.settings.tombstone_ttl * _TOO_OLD:
             return Written.FAILED
@@ -118,8 +118,10 @@ class Stores:
             client.publish(client.feed.of_keys([fence.key]))
         return Written.STORED
 
-    def _looked(self, fence: Fence) -> Callable[[Any], None]:
+    def _looked(self, client: Client, fence: Fence) -> Callable[[Any], None]:
         def looked(_: Any) -> None:
+            if client.in_order:
+                fence.dirty = False
             self._state.memory.looked(fence)
 
         return looked
