@@ -4,7 +4,7 @@ SIMPLE = b"+-:,#_("
 SIZED = b"$=!"
 NESTED = {b"*"[0]: 1, b"~"[0]: 1, b">"[0]: 1, b"%"[0]: 2, b"|"[0]: 2}
 """How many values follow for each one counted."""
-PUSH, ATTRIBUTE = b">|"
+PUSH = ord(">")
 KINDS = frozenset(SIMPLE + SIZED) | NESTED.keys()
 
 
@@ -60,7 +60,7 @@ class Sieve:
             if kind in SIZED:
                 self._text = int(rest) + 2 if int(rest) >= 0 else 0
             elif kind in NESTED:
-                self._values += NESTED[kind] * max(int(rest), 0) + (kind == ATTRIBUTE)
+                self._values += NESTED[kind] * max(int(rest), 0)
         except ValueError:
             self._foreign = True
 
