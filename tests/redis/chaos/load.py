@@ -1,0 +1,237 @@
+"""A load on several caches, in this process and in another one, that goes on while something breaks."""
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from patience import until_async
+from truth import Truth
+from worker import DEADLINE, HEARTBEAT, KEYS, PLAIN, Worker
+
+CALLS = 50_000
+"""That many while something is broken."""
+HEARING = HEARTBEAT + DEADLINE + 0.7
+"""Seconds within which a connection that hears nothing is noticed, on a busy machine."""
+PATIENCE = 20.0
+LOOK = 0.02
+
+
+class Load:
+    """Two caches here and one in another process, with readers and writers.
+
+    Args:
+        url: of the servers, for the first cache here.
+        path: a directory.
+        others: URLs for the other caches, where they go another way.
+        hearing: seconds after which a change must be known elsewhere.
+        options: of the workers.
+    """
+
+    def __init__(self, url, path, *, others=None, hearing=HEARING, **options):
+        self._truth_at = path / "truth"
+        self._truth = Truth(self._truth_at, KEYS)
+        namespace = f"chaos-{secrets.token_hex(4)}"
+        second, third = others or (url, url)
+        common = {"hearing": hearing, **options}
+        self.workers = [
+            Worker(address, namespace, self._truth, (number, 3), **common)
+            for number, address in enumerate((url, second))
+        ]
+        self.namespace = namespace
+        self._common = common
+        self._third = third
+        self._other = None
+        self.broken_at = None
+        self._figures = []
+        self._rest_of = AsyncExitStack()
+
+    async def __aenter__(self):
+        self._other = await Other.start(self._third, self.namespace, self._truth_at, self._common)
+        for worker in self.workers:
+            worker.start()
+        await self.await_health()
+        await self.await_calls(5_000)
+        await self._take()
+        return self
+
+    async def __aexit__(self, *exc_info):
+        for worker in self.workers:
+            if worker._running.is_set():
+                await worker.rest()
+            await worker.end()
+        await self._other.end()
+
+    # --- while something is broken
+
+    async def await_calls(self, count=CALLS):
+        """Wait until so many calls were made from here on."""
+        wanted = count + await self.calls()
+        await until_async(lambda: self._reached(wanted), 60.0, what=f"{count} calls")
+
+    async def _reached(self, wanted):
+        await asyncio.sleep(LOOK)
+        return await self.calls() >= wanted
+
+    async def calls(self):
+        """Return how many were made since something broke."""
+        return sum(worker.seen.calls for worker in self.workers) + await self._other.ask("calls")
+
+    async def goes_on(self):
+        """Say whether there have to be more calls while something is broken."""
+        return await self.calls() < CALLS
+
+    async def loosen(self):
+        """Expect of what was told that it is known where it was told, and no more than that."""
+        await self._set_strict(strict=False)
+
+    async def _set_strict(self, *, strict):
+        for worker in self.workers:
+            worker.strict = strict
+        await self._other.ask("strict" if strict else "loose")
+
+    async def await_health(self):
+        """Wait until every cache is connected, hears, and has told what it owed; answer after how long."""
+        began = time.monotonic()
+        await until_async(self._is_well, PATIENCE, what="the caches do not come back")
+        return time.monotonic() - began
+
+    async def _is_well(self):
+        return all(worker.well for worker in self.workers) and await self._other.ask("well")
+
+    async def recover(self, fault):
+        """Wait for health, end the load, and check everything; prints a line of figures."""
+        back = await self.await_health()
+        during = await self._take()
+        await self._set_strict(strict=True)
+        losses = await self._losses()
+        await self.await_calls(5_000)
+        assert await self._losses() == losses, "the connections do not last"
+        after = await self._take()
+        herd = await self._calm()
+        calls, worst = sum(each["calls"] for each in during), max(each["worst"] for each in during)
+        print(  # noqa: T201
+            f"\n{fault}: {calls:,} calls, the worst {worst * 1000:.0f} ms; back after {back * 1000:.0f} ms; "
+            f"then {herd} computations for {PLAIN} keys"
+        )
+        assert not (problems := _faults(during)), problems
+        assert not (problems := _faults(after)), f"afterwards: {problems}"
+        assert calls >= CALLS
+
+    async def _calm(self):
+        """End the load; all must come to see what is right, after one computation of each key at most."""
+        for worker in self.workers:
+            await worker.rest()
+        await self._other.ask("rest")
+        await self._computed()
+        deadline = time.monotonic() + self._common["hearing"]
+        while out_of_date := await self._sweep():
+            assert time.monotonic() < deadline, f"nobody told of {out_of_date[:5]}"
+        first = await self._computed()
+        assert not await self._sweep()
+        second = await self._computed()
+        herds = [max(map(sum, zip(*each, strict=True))) for each in zip(first, second, strict=True)]
+        assert max(herds) <= 1, f"a key was computed up to {herds} times in each cache"
+        assert sum(map(sum, second)) <= PLAIN // 10, "what was computed is not found again"
+        return sum(map(sum, first))
+
+    async def _losses(self):
+        return [worker.losses for worker in self.workers] + [await self._other.ask("losses")]
+
+    async def _sweep(self):
+        answers = await asyncio.gather(*(worker.sweep() for worker in self.workers), self._other.ask("sweep"))
+        return [text for answer in answers for text in answer]
+
+    async def _computed(self):
+        return [worker.take_computed() for worker in self.workers] + [await self._other.ask("computed")]
+
+    async def _take(self):
+        return [worker.seen.take() for worker in self.workers] + [await self._other.ask("take")]
+
+
+def _faults(figures):
+    """What must not have been, by kind: how often, and the first."""
+    return [each["faults"] for each in figures if each["faults"]]
+
+
+class Other:
+    """The same in a process of its own."""
+
+    @classmethod
+    async def start(cls, *arguments):
+        url, namespace, truth, common = arguments
+        here = Path(__file__)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            here,
+            json.dumps([url, namespace, str(truth), common]),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=1 << 22,
+        )
+        other = cls(process)
+        await other.ask("well")
+        return other
+
+    def __init__(self, process):
+        self._process = process
+        self._turn = asyncio.Lock()
+
+    async def ask(self, what):
+        """Have it do something, and wait for the answer."""
+        async with self._turn:
+            self._process.stdin.write(f"{what}\n".encode())
+            async with asyncio.timeout(PATIENCE):
+                line = await self._process.stdout.readline()
+        assert line, f"the other process ended when it was asked for {what!r}"
+        return json.loads(line)
+
+    async def end(self):
+        self._process.stdin.close()
+        await asyncio.wait_for(self._process.wait(), PATIENCE)
+        self._process._transport.close()
+
+
+async def _serve(url, namespace, truth, common):
+    """Be the other process: a worker that does what the lines on the standard input say."""
+    worker = Worker(url, namespace, Truth(Path(truth), KEYS), (2, 3), **common)
+    worker.start()
+    try:
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            answer = json.dumps(await _obey(worker, line.strip()))
+            sys.stdout.write(f"{answer}\n")
+            sys.stdout.flush()
+    finally:
+        if worker._running.is_set():
+            await worker.rest()
+        await worker.end()
+
+
+async def _obey(worker, what):
+    match what:
+        case "well":
+            return worker.well
+        case "calls":
+            return worker.seen.calls
+        case "losses":
+            return worker.losses
+        case "take":
+            return worker.seen.take()
+        case "strict" | "loose":
+            worker.strict = what == "strict"
+        case "rest":
+            await worker.rest()
+        case "sweep":
+            return await worker.sweep()
+        case "computed":
+            return worker.take_computed()
+    return None
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(*json.loads(sys.argv[1])))
