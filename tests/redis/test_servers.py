@@ -116,6 +116,26 @@ def test_a_server_that_is_named_but_not_there_is_not_replaced_by_another(monkeyp
         server_binary.__wrapped__()
 
 
+@pytest.mark.parametrize(
+    ("demands", "outcome"),
+    [({}, "1 skipped"), ({"ASKONCE_CI": "0"}, "1 skipped"), ({"ASKONCE_CI": "1"}, "1 error")],
+)
+def test_where_there_is_no_server_a_test_is_skipped_but_in_ci_it_fails(demands, outcome):
+    answer = trial("test_arguments_win", {"REDIS_SERVER_BIN": "/nowhere", **demands})
+    assert outcome in answer
+    assert "REDIS_SERVER_BIN names /nowhere" in answer
+
+
+def test_tls_that_ci_can_do_without_is_skipped_there(tmp_path):
+    """One of the servers that CI runs the tests with has none."""
+    fake = tmp_path / "server"
+    fake.write_text("#!/bin/sh\necho Failed finding TLS support\n")
+    fake.chmod(0o755)
+    demands = {"REDIS_SERVER_BIN": str(fake), "ASKONCE_CI": "1"}
+    assert "1 error" in trial("test_tls_is_spoken", demands)
+    assert "1 skipped" in trial("test_tls_is_spoken", demands | {"ASKONCE_REDIS_WITHOUT_TLS": "1"})
+
+
 def test_nothing_is_left_of_a_process_that_is_killed(tmp_path):
     """A test run that is killed takes its servers along, also stopped ones, and their directories."""
     script = tmp_path / "script.py"
@@ -230,6 +250,14 @@ def test_the_sentinels_of_all_tests_are_ready_to_vote(redis_sentinel):
     assert redis_sentinel.url.startswith("redis+sentinel://127.0.0.1:")
     assert redis_sentinel.url.endswith("/mm")
     redis_sentinel.await_health()
+
+
+def trial(name, demands):
+    """Run one test of this file in a run of its own; answer what it says."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ASKONCE_")}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", name]
+    run = subprocess.run(command, env={**kept, **demands}, capture_output=True, text=True, timeout=60)
+    return run.stdout
 
 
 def ask(url, *command, **options):
