@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+from distant import Fleet
 from flighttools import Scene
 
 
@@ -18,3 +19,11 @@ def scene():
 def _quick_glances(monkeypatch):
     """Lost loops are noticed at once."""
     monkeypatch.setattr("askonce.flight.waiting.GLANCE", 0.01)
+
+
+@pytest.fixture
+def fleet():
+    """Two processes that share a tier, and leave no flight, fence or lease behind."""
+    fleet = Fleet()
+    yield fleet
+    fleet.assert_nothing_left()

@@ -86,7 +86,9 @@ def sight(function: Function, arguments: Arguments) -> Flow:
         return Sight(None, None, None, (), "this cache is disabled")
     seen = store.sight(key)
     remote = store.remote
-    if seen.reason is None or remote is None or not remote.reachable:
+    if seen.reason is None or remote is None:
         return seen
+    if not remote.reachable:
+        return seen._replace(reason=f"{seen.reason}; what is behind memory cannot be reached")
     behind: Sight | None = yield Remote(store, "sight", (key,))
     return seen if behind is None else behind
