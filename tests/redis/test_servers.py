@@ -117,7 +117,7 @@ def test_a_server_that_is_named_but_not_there_is_not_replaced_by_another(monkeyp
         server_binary.__wrapped__()
 
 
-@pytest.mark.parametrize(("ci", "outcome"), [(None, "1 skipped"), ("0", "1 skipped"), ("1", "1 error")])
+@pytest.mark.parametrize(("ci", "outcome"), [(None, "1 skipped"), ("1", "1 error")])
 def test_where_there_is_no_server_a_test_is_skipped_but_in_ci_it_fails(ci, outcome):
     demands = {"ASKONCE_CI": ci} if ci else {}
     answer = trial("test_a_killed_server", {"REDIS_SERVER_BIN": "/nowhere", **demands})
