@@ -142,7 +142,10 @@ class Stores:
         if look.tags:
             self._prolong(client, look.tags, stamps)
         lives = milliseconds(stamps, link.now)
-        return bool(await link.run(REPLACE, name, fence.note.seen, data, lives))
+        if not await link.run(REPLACE, name, fence.note.seen, data, lives):
+            return False
+        client.publish(client.feed.of_keys([fence.key]))
+        return True
 
     async def _give_up(self, client: Client, fence: Fence, note: Note | None, error: CodecError) -> None:
         """What cannot be stored must not leave behind what it would have replaced."""
