@@ -126,11 +126,9 @@ class InstancePlan(Plan):
 
     def take(self, value: Any) -> tuple[Names, list[Any]]:
         """Everything that the instance carries, but for what properties keep."""
-        state = {name: slot.__get__(value) for name, slot in self._slots.items() if _is_set(slot, value)}
-        if self._attributes is not None:
-            state.update(self._attributes.__get__(value))
-        for name in self._skipped & state.keys():
-            del state[name]
+        state = self._state(value)
+        if not self._skipped.isdisjoint(state):
+            state = {name: part for name, part in state.items() if name not in self._skipped}
         if _ATTRS_HASH in state:  # of another process it would be wrong
             state[_ATTRS_HASH] = None
         names = (*state,)
@@ -139,6 +137,10 @@ class InstancePlan(Plan):
             if len(self._met) < _FORMS:
                 self._met.add(names)
         return names, [*state.values()]
+
+    def _state(self, value: Any) -> dict[str, Any]:
+        state = {name: slot.__get__(value) for name, slot in self._slots.items() if _is_set(slot, value)}
+        return state if self._attributes is None else {**state, **self._attributes.__get__(value)}
 
     def check(self, names: Names) -> None:
         """All that the constructor sets are there, and others hide nothing of the class."""
@@ -161,8 +163,9 @@ class InstancePlan(Plan):
         state = dict(zip(names, parts, strict=True))
         if _ATTRS_HASH in state:
             state[_ATTRS_HASH] = None
-        for name in self._slots.keys() & state.keys():
-            self._slots[name].__set__(new, state.pop(name))
+        for name, slot in self._slots.items():
+            if name in state:
+                slot.__set__(new, state.pop(name))
         if state:
             if self._attributes is None:
                 raise self.misfit(f"{listed(state)} is no field of it")

@@ -101,9 +101,10 @@ def _document(value: Any, plan: Callable[[type], Plan]) -> bytes:
         writer = Writer(plan, careful=True)
         text = _dumped(writer.document(value))
     payload = b"".join((len(text).to_bytes(_PREFIX, "big"), text, *writer.blobs))
-    unproven = {it.cls for it in writer.plans.values() if it.asks and it.cls not in _proven}
+    plans = writer.plans
+    unproven = {it.cls for it in plans.values() if it.asks and it.cls not in _proven}
     if unproven:
-        _read_document(payload, writer.plans.__getitem__)
+        _read_document(payload, plans.__getitem__)
         _proven.update(unproven)
     return payload
 

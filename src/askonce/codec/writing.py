@@ -36,7 +36,6 @@ class Writer:
 
     Attributes:
         blobs: what follows the JSON.
-        plans: those of the classes met, by name.
     """
 
     def __init__(self, plan: Callable[[type], Plan], *, careful: bool) -> None:
@@ -47,12 +46,17 @@ class Writer:
             careful: whether to look at every text and integer for what JSON cannot carry.
         """
         self.blobs: list[bytes] = []
-        self.plans: dict[str, Plan] = {}
         self._plan = plan
+        self._plans: dict[type, Plan] = {}
         self._atoms = _SINGLES if careful else _ATOMS
         self._header: list[list[str]] = []
-        self._entries: dict[tuple[type, Names], int] = {}
+        self._entries: dict[tuple[Plan, Names], int] = {}
         self._left = ITEMS
+
+    @property
+    def plans(self) -> dict[str, Plan]:
+        """The plans of the classes met, by name."""
+        return {plan.name: plan for plan in self._plans.values()}
 
     def document(self, value: Any) -> list[Node]:
         """All the JSON: the classes met with their fields, and the value."""
@@ -109,22 +113,25 @@ class Writer:
         return str in self._atoms or all(map(_is_unicode, keys))
 
     def _other(self, value: Any, cls: type, depth: int) -> Node:
+        if cls in self._plans:
+            return self._instance(value, self._plans[cls], depth)
         known = KNOWN.get(cls)
         if known is not None:
             return [known.tag, *[self.write(part, depth) for part in known.take(value)]]
         write = array_writer(cls) or url_writer(cls)
-        return write(self, value) if write is not None else self._instance(value, cls, depth)
+        if write is not None:
+            return write(self, value)
+        plan = self._plans[cls] = self._plan(cls)
+        return self._instance(value, plan, depth)
 
-    def _instance(self, value: Any, cls: type, depth: int) -> Node:
-        plan = self._plan(cls)
+    def _instance(self, value: Any, plan: Plan, depth: int) -> Node:
         names, parts = plan.take(value)
         node = self.parts("@", parts, depth)
-        entry = (cls, names)
+        entry = (plan, names)
         index = self._entries.get(entry)
         if index is None:
             index = self._entries[entry] = len(self._header)
             self._header.append([plan.name, *names])
-            self.plans[plan.name] = plan
         node.insert(1, index)
         return node
 
