@@ -279,6 +279,8 @@ def test_an_old_protocol_is_refused(certs):
     with pytest.raises(ssl.SSLError):
         shake_hands(SecurityConfig(ca_file=certs.ca), certs, newest=ssl.TLSVersion.TLSv1_1)
     shake_hands(SecurityConfig(ca_file=certs.ca), certs, newest=ssl.TLSVersion.TLSv1_2)
+    # Most systems refuse the old ones by themselves.
+    assert SecurityConfig(ca_file=certs.ca).ssl_context().minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 def test_a_server_that_asks_gets_the_clients_certificate(certs):

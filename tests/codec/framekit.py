@@ -11,6 +11,7 @@ KEY = b"app:d:shop.price:5f3c"
 STAMPS = Stamps(born=1_795_000_000_000, fresh=1_795_000_060_000, stale=5_000, grace=60_000, lead=120)
 GENERATION = b"genera01"
 TAGS = (("user:7", b"token-07"), ("größe", b"\x00\xff" * 4))
+SECTION = layout.pack_tags(TAGS)
 PLAIN_TEXT = b"the price is 42, and nobody should read it " * 3
 LIMIT = 1 << 20
 
@@ -34,6 +35,10 @@ def unpacked(data, read_by=None, key=KEY):
     reader = read_by or framing()
     frame = reader.parse(data, key)
     return frame.kind, frame.stamps, frame.generation, frame.tags, reader.body(frame)
+
+
+def glanced(data, read_by=None, key=KEY, generation=GENERATION, section=SECTION):
+    return (read_by or framing()).glance(data, key, generation, section)
 
 
 def sealed_again(data):

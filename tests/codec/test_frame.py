@@ -3,11 +3,24 @@
 import os
 
 import pytest
-from framekit import GENERATION, KEY, STAMPS, TAGS, cipher, forged, framing, packed, unpacked
+from framekit import (
+    GENERATION,
+    KEY,
+    SECTION,
+    STAMPS,
+    TAGS,
+    cipher,
+    forged,
+    framing,
+    glanced,
+    packed,
+    unpacked,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askonce.codec.frame import FOREVER_MS, HEAD, SEEN, Header, Stamps, is_tombstone, seen, tombstone
+from askonce.codec.layout import pack_tags
 from askonce.exceptions import CodecError, ConfigurationError
 
 milliseconds = st.integers(0, FOREVER_MS)
@@ -173,3 +186,54 @@ def test_what_does_not_fit_into_a_frame_is_refused(odd):
 def test_a_limit_that_cannot_be_is_refused_by_its_name(setting, named):
     with pytest.raises(ConfigurationError, match=named):
         framing(**setting)
+
+
+COMMON = Stamps(STAMPS.born, STAMPS.fresh)
+
+
+@given(key=st.binary(max_size=300), payload=st.binary(max_size=900), tags=tag_tuples)
+@settings(deadline=None)
+def test_a_common_frame_is_read_at_a_glance(key, payload, tags):
+    """With the same result."""
+    data = packed(payload, key=key, stamps=COMMON, tags=tags)
+
+    assert glanced(data, key=key, section=pack_tags(tags)) == (2, COMMON.born, COMMON.fresh, payload)
+
+
+@pytest.mark.parametrize(
+    "uncommon",
+    [
+        {"stamps": COMMON._replace(stale=1)},
+        {"stamps": COMMON._replace(grace=1)},
+        {"stamps": COMMON._replace(lead=1)},
+        {"generation": b"genera02"},
+        {"tags": ()},
+        {"tags": TAGS[:1]},
+        {"tags": (("user:7", b"token-08"), TAGS[1])},
+        {"tags": (*TAGS, ("more", b"token-09"))},
+        {"key": KEY + b"0"},
+        {"payload": b"x" * 2000},
+        {"made_by": framing(cipher())},
+    ],
+    ids=lambda uncommon: "-".join(uncommon),
+)
+def test_any_other_frame_is_looked_at_closely(uncommon):
+    """What has windows, was invalidated by a tag or as a whole, is compressed, encrypted, another key's."""
+    assert glanced(packed(stamps=COMMON)) is not None
+    assert glanced(packed(**{"stamps": COMMON} | uncommon)) is None
+
+
+def test_a_glance_believes_no_plain_frame_where_values_are_encrypted():
+    assert glanced(packed(stamps=COMMON), framing(cipher())) is None
+
+
+def test_a_glance_knows_the_limit():
+    assert glanced(packed(b"x" * 900, stamps=COMMON), framing(max_value_bytes=900)) is None
+
+
+def test_a_glance_does_not_mix_key_and_tags():
+    """One that is longer by what the other is shorter."""
+    data = packed(key=KEY, stamps=COMMON, tags=TAGS)
+
+    assert glanced(data, key=KEY + SECTION, section=b"") is None
+    assert glanced(data, key=KEY[:-1], section=KEY[-1:] + SECTION) is None

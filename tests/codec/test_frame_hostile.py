@@ -14,6 +14,7 @@ from framekit import (
     cipher,
     forged,
     framing,
+    glanced,
     packed,
     sealed_again,
     unpacked,
@@ -23,13 +24,16 @@ from hypothesis import strategies as st
 
 from askonce.codec import layout
 from askonce.codec.compression import compress
+from askonce.codec.frame import Stamps
 from askonce.exceptions import CodecError
 
 PLAIN = packed()
 COMPRESSED = packed(PLAIN_TEXT * 40)
 ENCRYPTED = packed(made_by=framing(cipher()))
 BOTH = packed(PLAIN_TEXT * 40, made_by=framing(cipher()))
+COMMON = packed(stamps=Stamps(STAMPS.born, STAMPS.fresh))
 ALL = {
+    "common": (COMMON, None),
     "plain": (PLAIN, None),
     "compressed": (COMPRESSED, None),
     "encrypted": (ENCRYPTED, cipher()),
@@ -41,6 +45,7 @@ every_kind = pytest.mark.parametrize(("data", "key"), ALL.values(), ids=ALL)
 def refused(data, key=None):
     with pytest.raises(CodecError):
         unpacked(data, framing(key))
+    assert glanced(data, framing(key)) is None
 
 
 @every_kind
@@ -98,17 +103,21 @@ def test_foreign_bytes_are_no_value(foreign, prefix):
 
 
 @settings(max_examples=400, deadline=None)
-@given(data=st.data(), frame=st.sampled_from([PLAIN, COMPRESSED]))
+@given(data=st.data(), frame=st.sampled_from([PLAIN, COMPRESSED, COMMON]))
 def test_a_frame_with_a_forged_checksum_is_harmless(data, frame):
     """Whoever can write to the server can forge what is not encrypted, but not break the reader."""
     forged_frame = bytearray(frame)
     for at in data.draw(st.lists(st.integers(0, len(frame) - 9), min_size=1, max_size=4)):
         forged_frame[at] = data.draw(st.integers(0, 255))
 
+    sealed = sealed_again(bytes(forged_frame))
+    glance = glanced(sealed)
     try:
-        *_, tags, body = unpacked(sealed_again(bytes(forged_frame)))
+        kind, stamps, _, tags, body = unpacked(sealed)
     except CodecError:
+        assert glance is None
         return
+    assert glance in (None, (kind, stamps.born, stamps.fresh, body))
     assert len(body) <= LIMIT
     assert len(tags) < 20
 
@@ -197,5 +206,6 @@ def test_another_version_says_so(version):
 
 def test_a_frame_is_not_changed_by_being_read():
     """The tests above change copies."""
+    assert glanced(COMMON) == (2, STAMPS.born, STAMPS.fresh, PLAIN_TEXT)
     assert unpacked(PLAIN) == (2, STAMPS, GENERATION, TAGS, PLAIN_TEXT)
     assert unpacked(BOTH, framing(cipher()))[-1] == PLAIN_TEXT * 40

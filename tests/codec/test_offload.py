@@ -76,8 +76,10 @@ def test_no_more_than_two_things_are_done_at_once():
 
 def test_whoever_is_cancelled_leaves_at_once():
     """And what had not begun is not done."""
+    troubles = []
 
     async def main():
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: troubles.append(context))
         gate, done = threading.Event(), []
         busy = [asyncio.ensure_future(offload(gate.wait, 30)) for _ in range(2)]
         queued = asyncio.ensure_future(offload(done.append, "queued"))
@@ -94,6 +96,7 @@ def test_whoever_is_cancelled_leaves_at_once():
 
     assert [type(error) for error in left] == [asyncio.CancelledError] * 2
     assert done == ["later"]
+    assert not troubles
 
 
 def test_a_loop_that_was_closed_meanwhile_does_no_harm():
