@@ -39,6 +39,8 @@ class Fence:
     """Whether others changed the key while that tier was being asked."""
     note: Any = None
     """What the tier behind memory saw under the key, for its own use."""
+    spent: float = 0.0
+    """Seconds that the tier behind memory has taken for it so far."""
 
 
 class Found(NamedTuple):

@@ -158,6 +158,17 @@ def _faults(figures):
     return [each["faults"] for each in figures if each["faults"]]
 
 
+def under_load(url, path, fault, **options):
+    """Run a load, have something happen to the servers, and check everything once it is over."""
+
+    async def run():
+        async with Load(url, path, **options) as load:
+            await fault(load)
+            await load.recover(fault.__name__.replace("_", " "))
+
+    asyncio.run(run())
+
+
 class Other:
     """The same in a process of its own."""
 

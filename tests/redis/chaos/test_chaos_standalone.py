@@ -2,19 +2,8 @@
 
 import asyncio
 
-from load import Load
+from load import under_load
 from worker import DEADLINE
-
-
-def under_load(server, path, fault, **options):
-    """Run a load, have something happen to the server, and check everything once it is over."""
-
-    async def run():
-        async with Load(server.url, path, **options) as load:
-            await fault(load)
-            await load.recover(fault.__name__.replace("_", " "))
-
-    asyncio.run(run())
 
 
 def test_a_server_that_is_killed_and_comes_back_empty(fresh_server, tmp_path):
@@ -23,7 +12,7 @@ def test_a_server_that_is_killed_and_comes_back_empty(fresh_server, tmp_path):
         await load.await_calls()
         await asyncio.to_thread(fresh_server.launch)
 
-    under_load(fresh_server, tmp_path, killed_and_restarted)
+    under_load(fresh_server.url, tmp_path, killed_and_restarted)
 
 
 def test_a_server_that_is_stopped_for_longer_than_the_deadline(fresh_server, tmp_path):
@@ -32,7 +21,7 @@ def test_a_server_that_is_stopped_for_longer_than_the_deadline(fresh_server, tmp
         await load.await_calls()
         fresh_server.resume()
 
-    under_load(fresh_server, tmp_path, stopped)
+    under_load(fresh_server.url, tmp_path, stopped)
 
 
 def test_a_server_that_stops_again_and_again_for_less_than_the_deadline(fresh_server, tmp_path):
@@ -43,7 +32,7 @@ def test_a_server_that_stops_again_and_again_for_less_than_the_deadline(fresh_se
             fresh_server.resume()
             await load.await_calls(5_000)
 
-    under_load(fresh_server, tmp_path, stopped_for_moments)
+    under_load(fresh_server.url, tmp_path, stopped_for_moments)
 
 
 def test_connections_that_are_killed_again_and_again(fresh_server, tmp_path):
@@ -53,7 +42,7 @@ def test_connections_that_are_killed_again_and_again(fresh_server, tmp_path):
             await asyncio.to_thread(look_in.client_kill_filter, _type="normal", skipme=True)
             await load.await_calls(3_000)
 
-    under_load(fresh_server, tmp_path, connections_killed)
+    under_load(fresh_server.url, tmp_path, connections_killed)
 
 
 def test_a_server_that_is_flushed_again_and_again(fresh_server, tmp_path):
@@ -62,7 +51,7 @@ def test_a_server_that_is_flushed_again_and_again(fresh_server, tmp_path):
             await asyncio.to_thread(fresh_server.client().flushall)
             await load.await_calls(3_000)
 
-    under_load(fresh_server, tmp_path, flushed)
+    under_load(fresh_server.url, tmp_path, flushed)
 
 
 def test_a_full_server_that_evicts_nothing(fresh_server, tmp_path):
@@ -76,7 +65,7 @@ def test_a_full_server_that_evicts_nothing(fresh_server, tmp_path):
         await load.await_calls()
         look_in.config_set("maxmemory", 0)
 
-    under_load(fresh_server, tmp_path, full)
+    under_load(fresh_server.url, tmp_path, full)
 
 
 def test_a_server_that_is_busy_with_one_command_for_a_while(fresh_server, tmp_path):
@@ -87,4 +76,4 @@ def test_a_server_that_is_busy_with_one_command_for_a_while(fresh_server, tmp_pa
             await asyncio.to_thread(other.eval, spin, 0, 8_000_000)
             await load.await_calls(5_000)
 
-    under_load(fresh_server, tmp_path, busy)
+    under_load(fresh_server.url, tmp_path, busy)

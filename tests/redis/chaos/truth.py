@@ -1,4 +1,4 @@
-"""What is right, for all processes of a load: the version of each key, and what everybody must know by now."""
+"""What is right, for all processes of a load: a version per key, and what everybody must know by now."""
 
 import mmap
 import time

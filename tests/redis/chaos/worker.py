@@ -73,6 +73,7 @@ class Worker:
         self.computed = [0] * KEYS
         self.lag = Lag()
         self._own = [0] * KEYS
+        self._hears = False
         self._running = None
         self._tasks = []
         self._threads = []
@@ -124,7 +125,7 @@ class Worker:
         self._running = running = threading.Event()
         running.set()
         doing = [self._read(running) for _ in range(readers)]
-        doing += [self._write(running), self.lag.watch()]
+        doing += [self._write(running), self._listen(running), self.lag.watch()]
         self._tasks = [asyncio.create_task(each) for each in doing]
         self._threads = [
             threading.Thread(target=self._read_in_thread, args=(running, number), daemon=True)
@@ -147,6 +148,12 @@ class Worker:
     async def end(self):
         await self.cache.disconnect()
         self.lag.end()
+
+    async def _listen(self, running):
+        while running.is_set():
+            redis = self.cache.get_stats()["redis"]
+            self._hears = redis["state"] == "connected" and redis["feed"] == "heard"
+            await asyncio.sleep(5 * PAUSE)
 
     async def _read(self, running):
         chance = random.Random()  # noqa: S311
@@ -193,10 +200,11 @@ class Worker:
     def floor(self, place):
         """Return the oldest version that may be seen from now on.
 
-        What was invalidated here must not be seen here, whatever happens to Redis.
+        What was invalidated here must not be seen here, whatever happens to Redis; what was told elsewhere,
+        only if that can be heard.
         """
         own = self._own[place]
-        if not self.strict:
+        if not self.strict or not self._hears:
             return own
         return max(own, self.truth.floor(place, time.monotonic() - self.hearing))
 
@@ -209,7 +217,7 @@ class Worker:
             seen.fault("wrong", f"{answer} for {name}")
         elif int(version) < floor:
             whose = "own" if int(version) < self._own[place] else "told"
-            seen.fault(f"stale ({whose})", f"{answer} where {floor} was told")
+            seen.fault(f"stale ({whose})", f"{answer} where {floor} was told, in cache {self.number}")
         if took > seen.worst:
             seen.worst = took
         if took > DEADLINE + SLACK:

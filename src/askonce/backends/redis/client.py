@@ -23,6 +23,7 @@ from askonce.exceptions import BackendError
 from askonce.security import SecurityConfig
 
 _RETRY: Final = 0.2  # seconds up to the next try to reach a part of a cluster
+_SOON: Final = 0.02  # seconds up to looking for who has the keys of a server that has them no more
 _SHORT_LIFE: Final = 1.0  # seconds: a connection that ends sooner counts as a failure to connect
 
 
@@ -55,6 +56,7 @@ class Client:
         self._ids: dict[tuple[str, int], tuple[int, bytes]] = {}
         self._opening: asyncio.Task[None] | None = None
         self._patient = True
+        self._astray = False
         self._opened_at = 0.0
         self._closed = False
         self._beat_timer: asyncio.TimerHandle | None = None
@@ -137,6 +139,7 @@ class Client:
     async def _open(self) -> None:
         try:
             await self._watch_the_loop()
+            self._astray = False
             async with asyncio.timeout(self._state.settings.timeout * 3):
                 await self._fleet.open()
                 await self._go_up()
@@ -178,6 +181,7 @@ class Client:
             limit=settings.max_value_bytes,
             on_push=self._feed.hear,
             on_lost=self._lost,
+            on_error=self._refused,
         )
 
     async def _prepare(self, link: Link) -> None:
@@ -272,6 +276,15 @@ class Client:
         else:
             self._begin()
 
+    def _refused(self, link: Link, error: Exception) -> None:
+        """A server refused a command: if it is not in charge any more, look for the one that is."""
+        code = str(error).partition(" ")[0]
+        if code == "READONLY":
+            link.lose(LinkLost("the server has become a replica"))
+        elif code == "MOVED" and self._topology == "cluster" and not self._astray:
+            self._astray = True
+            self._reopen_in(_SOON)
+
     def _fail(self, reason: str) -> None:
         first = self._state.breaker.closed
         pause = self._state.breaker.fail(reason)
@@ -282,7 +295,7 @@ class Client:
     def _reopen(self) -> None:
         if self._closed or self._opening is not None:
             return
-        if self.up and self._fleet.is_whole() and not len(self._state.ledger):
+        if self.up and self._fleet.is_whole() and not self._astray and not len(self._state.ledger):
             return  # somebody was quicker
         if not self._begin() and not self.up:
             self._reopen_in(_RETRY)

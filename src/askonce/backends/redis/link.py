@@ -56,6 +56,7 @@ class Link(asyncio.Protocol):
         limit: int,
         on_push: Callable[["Link", Sequence[Any]], None],
         on_lost: Callable[["Link", Exception], None],
+        on_error: Callable[["Link", Exception], None],
     ) -> None:
         import hiredis
 
@@ -69,6 +70,7 @@ class Link(asyncio.Protocol):
         self._limit: Final = limit + _SLACK
         self._on_push: Final = on_push
         self._on_lost: Final = on_lost
+        self._on_error: Final = on_error
         self._push_type: Final = hiredis.PushNotification
         self._error_types: Final = (hiredis.ReplyError,)
         self._protocol_error: Final = hiredis.ProtocolError
@@ -172,8 +174,7 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand out what came."""
         reader, pending, push = self._reader, self._pending, self._push_type
-        gets = reader.gets
-        self._last_chance = False
+        gets, refusal = reader.gets, self._error_types[0]
         try:
             reader.feed(data)
             while (reply := gets()) is not _NOT_ENOUGH:
@@ -181,6 +182,9 @@ class Link(asyncio.Protocol):
                     self._on_push(self, reply)
                     continue
                 future, _, on_reply = pending.popleft()
+                self._last_chance = False  # that of the next one; news alone are no answer
+                if type(reply) is refusal:
+                    self._on_error(self, reply)
                 if on_reply is not None:
                     on_reply(reply)
                 if future is not None and not future.done():

@@ -10,6 +10,7 @@ No method raises what Redis or the way to it does wrong: the methods of ``strict
 import asyncio
 import os
 import threading
+import time
 import weakref
 from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
@@ -39,6 +40,8 @@ Asked = tuple[Client, Question]
 """A question that was sent, and over whose connections."""
 
 _TRIES: Final = 5
+_SLOW: Final = 0.1  # share of the deadline beyond which an answer is a slow one
+_WARY: Final = 10.0  # seconds after a slow answer during which each call is timed
 _BIG: Final = 200_000  # bytes of a payload whose decoding may take more than a millisecond
 
 
@@ -60,6 +63,7 @@ class RedisTier:
         self._clients: Final[dict[asyncio.AbstractEventLoop, Client]] = {}
         self._lock = threading.Lock()
         self._last: tuple[asyncio.AbstractEventLoop, Client] | None = None
+        self._slow_until = 0.0
         _tiers.add(self)
 
     @property
@@ -255,11 +259,17 @@ class RedisTier:
 
     async def read(self, fence: Fence, shape: Shape) -> Found | None:
         """What is stored under the fence's key."""
+        began = time.monotonic()
         try:
-            return await self.fetch(fence, shape)
-        except BackendError as error:
+            if not fence.spent and began > self._slow_until and self._up() is not None:
+                return await self.fetch(fence, shape)
+            async with self._what_is_left(fence):
+                return await self.fetch(fence, shape)
+        except (BackendError, TimeoutError) as error:
             self._note_failure("read", error)
             return None
+        finally:
+            self._spend(fence, began)
 
     async def read_many(self, fences: Sequence[Fence], shape: Shape) -> Sequence[Found | None]:
         """``read`` for several keys at once."""
@@ -270,16 +280,21 @@ class RedisTier:
         await _together([self._observe(fence) for fence in fences])
 
     async def _observe(self, fence: Fence) -> None:
+        began = time.monotonic()
         try:
-            await self.look(fence)
-        except BackendError as error:
+            async with self._what_is_left(fence):
+                await self.look(fence)
+        except (BackendError, TimeoutError) as error:
             self._note_failure("observe", error)
+        finally:
+            self._spend(fence, began)
 
     async def write(self, fence: Fence, answer: Answer) -> Written:
         """Store an answer unless its fence broke or the key changed since the fence looked."""
         try:
-            return await self.store(fence, answer)
-        except BackendError as error:
+            async with self._what_is_left(fence):
+                return await self.store(fence, answer)
+        except (BackendError, TimeoutError) as error:
             self._note_failure("write", error)
             if answer.replaces or (fence.note is not None and fence.note.held):
                 self.owe(fence.key)
@@ -292,8 +307,9 @@ class RedisTier:
     async def remove(self, key: str) -> bool:
         """Drop the key and say whether there was something to drop."""
         try:
-            return await self.bury(key)
-        except BackendError as error:
+            async with asyncio.timeout(self.state.settings.timeout):
+                return await self.bury(key)
+        except (BackendError, TimeoutError) as error:
             self._note_failure("remove", error)
             self.owe(key)
             return False
@@ -301,8 +317,9 @@ class RedisTier:
     async def invalidate_tags(self, tags: tuple[str, ...]) -> None:
         """Make every entry with one of these tags count no more."""
         try:
-            await self.revoke(tags)
-        except BackendError as error:
+            async with asyncio.timeout(self.state.settings.timeout):
+                await self.revoke(tags)
+        except (BackendError, TimeoutError) as error:
             self._note_failure("invalidate_tags", error)
             self.state.ledger.owe_tags(tags)
 
@@ -335,7 +352,17 @@ class RedisTier:
         """Remember that the value of a key was replaced while Redis could not be told."""
         self.state.ledger.owe_key(key)
 
-    def _note_failure(self, what: str, error: BackendError) -> None:
+    def _what_is_left(self, fence: Fence) -> asyncio.Timeout:
+        """Ends what takes longer than one call may wait for Redis, all its commands together."""
+        return asyncio.timeout(max(self.state.settings.timeout - fence.spent, 0.0))
+
+    def _spend(self, fence: Fence, began: float) -> None:
+        now = time.monotonic()
+        fence.spent += now - began
+        if now - began > self.state.settings.timeout * _SLOW:
+            self._slow_until = now + _WARY
+
+    def _note_failure(self, what: str, error: Exception) -> None:
         if not isinstance(error, Unreachable):
             self.state.failed(what, error)
 
