@@ -1,44 +1,60 @@
-"""Waiting ends when it is time, with an answer or with a name."""
+"""Deadlines."""
 
 import asyncio
-import itertools
+import time
 
 import pytest
-from patience import until, until_async
+
+from askonce.backends.redis.patience import within
 
 
-def test_it_looks_until_there_is_an_answer():
-    answers = iter([None, 0, "", "there"])
-    assert until(lambda: next(answers)) == "there"
-
-
-def test_what_never_comes_is_named():
-    with pytest.raises(TimeoutError, match="not within 0.01 s: the moon"):
-        until(lambda: False, 0.01, what="the moon")
-    with pytest.raises(TimeoutError, match=r"test_what_never_comes_is_named.*, line \d+"):
-        until(lambda: False, 0.01)
-
-
-@pytest.mark.parametrize("kind", ["plain", "coroutine"])
-def test_a_task_waits_while_its_loop_goes_on(kind):
-    """A condition that depends on another task of the loop comes true."""
+def test_what_takes_too_long_is_ended():
+    """As with asyncio's own timeout: the body is cancelled, and the caller sees a TimeoutError."""
 
     async def main():
-        count = itertools.count()
-        reached = []
+        with pytest.raises(TimeoutError):
+            async with within(0.01):
+                await asyncio.Event().wait()
+        assert asyncio.current_task().cancelling() == 0
 
-        async def another():
-            while next(count) < 3:
-                await asyncio.sleep(0)
-            reached.append(True)
+    asyncio.run(main())
 
-        async def asked():
-            return reached
 
-        task = asyncio.ensure_future(another())
-        assert await until_async(asked if kind == "coroutine" else lambda: reached) == [True]
-        with pytest.raises(TimeoutError, match="the sun"):
-            await until_async(lambda: False, 0.01, what="the sun")
-        await task
+def test_an_answer_that_came_while_the_loop_was_blocked_counts():
+    """The program's own long computation is not taken for a server that does not answer."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        reader, writer = await asyncio.open_connection(sock=ours)
+
+        def block():
+            theirs.send(b"answer")
+            time.sleep(0.15)  # the fault itself: a coroutine that computes
+
+        loop.call_soon(block)
+        async with within(0.05):
+            assert await reader.read(6) == b"answer"
+        writer.close()
+
+    import socket
+
+    ours, theirs = socket.socketpair()
+    with theirs:
+        asyncio.run(main())
+
+
+def test_a_cancellation_from_outside_stays_one():
+    """Whoever cancels the caller does not meet a TimeoutError."""
+
+    async def body():
+        async with within(10):
+            await asyncio.Event().wait()
+
+    async def main():
+        task = asyncio.create_task(body())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
     asyncio.run(main())

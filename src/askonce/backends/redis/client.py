@@ -16,6 +16,7 @@ from askonce.backends.redis.dial import Dialer, preload
 from askonce.backends.redis.feed import Feed, ask_generation
 from askonce.backends.redis.fleet import Fleet, Solo, Swarm, ask_all
 from askonce.backends.redis.link import Link, LinkLost, LinkTimeout, checked
+from askonce.backends.redis.patience import within
 from askonce.backends.redis.replay import replay
 from askonce.backends.redis.state import State
 from askonce.backends.redis.wire import pack
@@ -77,7 +78,7 @@ class Client:
         if not self._patient or opening is None:
             return False
         try:
-            async with asyncio.timeout(self._state.settings.timeout):
+            async with within(self._state.settings.timeout):
                 await asyncio.shield(opening)
         except TimeoutError:
             self._patient = False

@@ -45,9 +45,7 @@ class Dialer:
         """
         connection = self._connection(node)
         try:
-            async with asyncio.timeout(
-                2 * self._timeout
-            ):  # longer than a caller waits
+            async with asyncio.timeout(2 * self._timeout):  # longer than a caller waits
                 await connection.connect()
         except TimeoutError:
             await self._drop(connection)

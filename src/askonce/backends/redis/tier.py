@@ -23,6 +23,7 @@ from askonce.backends.redis.client import Client
 from askonce.backends.redis.lease import take_lease
 from askonce.backends.redis.link import checked
 from askonce.backends.redis.looking import Look, Looks, Question, Unreachable
+from askonce.backends.redis.patience import within
 from askonce.backends.redis.stamps import end_of, found_of
 from askonce.backends.redis.state import State
 from askonce.backends.redis.storing import Stores
@@ -307,7 +308,7 @@ class RedisTier:
     async def remove(self, key: str) -> bool:
         """Drop the key and say whether there was something to drop."""
         try:
-            async with asyncio.timeout(self.state.settings.timeout):
+            async with within(self.state.settings.timeout):
                 return await self.bury(key)
         except (BackendError, TimeoutError) as error:
             self._note_failure("remove", error)
@@ -317,7 +318,7 @@ class RedisTier:
     async def invalidate_tags(self, tags: tuple[str, ...]) -> None:
         """Make every entry with one of these tags count no more."""
         try:
-            async with asyncio.timeout(self.state.settings.timeout):
+            async with within(self.state.settings.timeout):
                 await self.revoke(tags)
         except (BackendError, TimeoutError) as error:
             self._note_failure("invalidate_tags", error)
@@ -352,9 +353,9 @@ class RedisTier:
         """Remember that the value of a key was replaced while Redis could not be told."""
         self.state.ledger.owe_key(key)
 
-    def _what_is_left(self, fence: Fence) -> asyncio.Timeout:
+    def _what_is_left(self, fence: Fence) -> within:
         """Ends what takes longer than one call may wait for Redis, all its commands together."""
-        return asyncio.timeout(max(self.state.settings.timeout - fence.spent, 0.0))
+        return within(max(self.state.settings.timeout - fence.spent, 0.0))
 
     def _spend(self, fence: Fence, began: float) -> None:
         now = time.monotonic()
