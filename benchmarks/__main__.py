@@ -7,8 +7,10 @@ import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import benchmarks.rows  # noqa: F401  registers them
+from benchmarks import server
 from benchmarks.chart import draw
 from benchmarks.measure import Effort
 from benchmarks.report import ROWS, Result, as_json, machine, show_checks, show_figures
@@ -54,11 +56,21 @@ def measure(chosen: list[str], effort: Effort) -> list[Result]:
 
 
 def keep(results: list[Result], effort: Effort) -> None:
-    """Write the JSON, and the chart that the README shows."""
+    """Write the JSON, that of the rows about Redis by itself, and the chart that the README shows."""
     RESULTS.mkdir(exist_ok=True)
-    found = as_json(results, effort)
-    (RESULTS / "memory.json").write_text(json.dumps(found, indent=1) + "\n")
-    (RESULTS / "memory.svg").write_text(draw(found))
+    over_redis = [result for result in results if result.row.startswith("redis-")]
+    in_memory = [result for result in results if result not in over_redis]
+    if over_redis:
+        write("redis.json", {"server": server.version(), **as_json(over_redis, effort)})
+    if in_memory:
+        found = as_json(in_memory, effort)
+        write("memory.json", found)
+        (RESULTS / "memory.svg").write_text(draw(found))
+
+
+def write(name: str, found: dict[str, Any]) -> None:
+    """Keep one file of results."""
+    (RESULTS / name).write_text(json.dumps(found, indent=1) + "\n")
 
 
 def arguments() -> argparse.Namespace:

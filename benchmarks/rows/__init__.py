@@ -13,4 +13,5 @@ from benchmarks.rows import (  # noqa: F401  isort: skip
     imports,
     footprint,
     ratios,
+    redis_hits,
 )
