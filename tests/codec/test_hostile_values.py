@@ -118,9 +118,7 @@ scalars = st.one_of(
     st.sampled_from(
         [0, 1, 2, -1, 8, "RED", "READ", "a", "name", "<f8", "|b1", "list", "2024-01-01", "00:00"]
     ),
-    st.sampled_from(
-        ["ff", "1e9999999", "nan", "0x1p3", "::1", "Europe/Berlin", "../etc", "pydantic.networks:HttpUrl"]
-    ),
+    st.sampled_from(["ff", "1e9999999", "nan", "0x1p3", "::1", "Europe/Berlin", "../etc", "Url"]),
     st.text(max_size=5),
 )
 nodes = st.recursive(
@@ -289,9 +287,9 @@ def test_instances_that_do_not_fit_their_class_are_refused(name, fields, root):
         *(b'["da","2024-13-01"]', b'["ti","25:00"]', b'["td",99999999999999]', b'["td","x"]'),
         *(b'["IPv4Address","1.2.3"]', b'["IPv6Network","::1/0"]', b'["WindowsPath",5]', b'["PosixPath",5]'),
         *(b'["R"]', b'["R",null]', b'["R",null,["l"]]', b'["R",null,["t"],1]'),
-        *(b'["U","os:system","x"]', b'["U","pydantic.networks:IPvAnyAddress","::1"]', b'["U","x"]'),
-        *(b'["U","pydantic.networks:HttpUrl","no url"]', b'["U","pydantic.networks:_BaseUrl","http://a"]'),
-        b'["U","pydantic.networks:sys","x"]',
+        *(b'["U","os:system","x"]', b'["U","IPvAnyAddress","::1"]', b'["U","x"]'),
+        *(b'["U","Url","no url"]', b'["U","_BaseUrl","http://a"]'),
+        b'["U","Any","x"]',
     ],
 )
 def test_marks_that_make_no_sense_are_refused(root):
