@@ -1,8 +1,8 @@
 """The contenders over one Redis, each in its fastest honest configuration and with room for 64 callers.
 
 redis-py also comes with its defaults. Values are texts: aiocache is spared JSON (``StringSerializer``),
-cashews the signing, and both get as many connections as there are callers and no deadlines. Nobody may keep copies
-in memory, which for askonce means a memory of ten entries beside thousands of keys.
+cashews the signing, and both get as many connections as there are callers and no deadlines. Nobody may keep
+copies in memory, which for askonce means a memory of ten entries beside thousands of keys.
 """
 
 import asyncio

