@@ -142,6 +142,10 @@ class Load:
     async def _losses(self):
         return [worker.losses for worker in self.workers] + [await self._other.ask("losses")]
 
+    def places_of(self, server):
+        """Return keys of the load that a server has, as they are called there."""
+        return [name.decode() for name in server.client().scan_iter(f"{self.namespace}:d:*", 1000)]
+
     async def _sweep(self):
         answers = await asyncio.gather(*(worker.sweep() for worker in self.workers), self._other.ask("sweep"))
         return [text for answer in answers for text in answer]

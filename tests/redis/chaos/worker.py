@@ -235,7 +235,7 @@ class Worker:
             await self._change(chance.choice(mine))
             if chance.random() < 0.1 and groups:
                 await self._change_group(chance.choice(groups))
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(3 * PAUSE)
 
     async def _change(self, place):
         version, began = self.truth.bump(place), time.monotonic()
