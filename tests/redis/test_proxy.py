@@ -198,5 +198,5 @@ def test_a_server_that_is_gone_is_felt_through_it(proxy, fresh_server):
         assert talker.ping() == b"+PONG\r\n"
         fresh_server.kill()
         assert talker.hear(1) == b""
-    with Talker(proxy) as another, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), Talker(proxy) as another:
         another.hear(1)
