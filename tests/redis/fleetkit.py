@@ -144,7 +144,7 @@ class Fleet:
         return holder
 
     def answers(self, among=None):
-        """Wait until all callers of all processes have got something: the values and errors of each process."""
+        """Wait until all callers have got something: the values and errors of each process."""
         workers = self.workers if among is None else among
         told = [worker.await_told("answered")[-1] for worker in workers]
         return [one["values"] for one in told], [one["errors"] for one in told]

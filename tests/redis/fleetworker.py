@@ -88,7 +88,7 @@ async def items(names):
 
 
 def crossing(decorate):
-    """A function that needs its answer for another name, which somebody may compute who needs ours."""
+    """A function that needs its own answer for another name, which somebody may compute who needs ours."""
 
     @decorate
     async def outer(own, other):
@@ -111,7 +111,7 @@ class Member:
         self.brief = cached(**how, name="brief", ttl=0.3, stale=600)(work)
         self.items = cached(**how, ttl=600, each="names")(items)
         self.in_threads = cached(**how, ttl=600)(in_threads)
-        self.outer = crossing(cached(**how, ttl=600))
+        self.outer = crossing(cached(**how, ttl=600, ignore={"other"}))
         self.asking = []
 
     def call(self, function, name, count):

@@ -15,11 +15,12 @@ from askonce.backends.redis.address import Address
 from askonce.backends.redis.dial import Dialer, preload
 from askonce.backends.redis.feed import Feed, ask_generation
 from askonce.backends.redis.fleet import Fleet, Solo, Swarm, ask_all
-from askonce.backends.redis.link import Link, LinkLost, LinkTimeout, checked
+from askonce.backends.redis.link import Link, LinkLost, LinkTimeout, OnReply, checked
+from askonce.backends.redis.pulse import Pulse
 from askonce.backends.redis.patience import within
 from askonce.backends.redis.replay import replay
 from askonce.backends.redis.state import State
-from askonce.backends.redis.wire import pack
+from askonce.backends.redis.wire import STIR, pack
 from askonce.exceptions import BackendError
 from askonce.security import SecurityConfig
 
@@ -53,6 +54,8 @@ class Client:
             sentinel = address.topology == "sentinel"
             self._fleet = Solo(dialer, self._link, self._prepare, sentinel=sentinel)
         self._listening: set[Link] = set()
+        self._pulses: dict[Link, Pulse] = {}
+        self._is_stirred = self._kind == "pubsub"  # whether this kind of server tells of what we do for it
         self._feeding = False
         self._ids: dict[tuple[str, int], tuple[int, bytes]] = {}
         self._opening: asyncio.Task[None] | None = None
@@ -214,7 +217,26 @@ class Client:
                     )
                 )[0]
             )
+            await self._feel(link)
             self._listening.add(link)
+
+    async def _feel(self, link: Link) -> None:
+        """See whether news come over a new connection, as they do from most servers."""
+        before = link.heard
+        stirred = await self._stir(link)
+        await link.ask(b"PING")  # the news come after the answer, and before the next one
+        if link.heard > before:
+            self._is_stirred = True
+        elif self._is_stirred and not link.is_error(stirred):
+            raise LinkLost("the server does not tell of changes any more")
+
+    def _stir(self, link: Link, on_reply: OnReply | None = None) -> "asyncio.Future[Any]":
+        """Do something that must be heard."""
+        names = self._state.names
+        if self._kind == "pubsub":
+            return link.send(pack((b"PUBLISH", names.channel, self._feed.of_nothing())), on_reply)
+        key = next(key for key in names.stirred() if self._topology != "cluster" or self._goes_to(key, link))
+        return link.send(pack((b"EVAL", STIR[link.version < (7,)].text, 1, key)), on_reply)
 
     async def _subscribe(self) -> None:
         """Hear what other processes publish, over one of the connections."""
@@ -252,8 +274,19 @@ class Client:
             self._reopen()
 
     def _beaten(self, link: Link, sent: float, reply: Any) -> None:
-        if not isinstance(reply, Exception):
-            self._sync(link, reply, sent, time.monotonic())
+        if isinstance(reply, Exception):
+            return
+        self._sync(link, reply, sent, time.monotonic())
+        if self._is_stirred and link in self._listening:
+            self._listen_for(link)
+
+    def _listen_for(self, link: Link) -> None:
+        """Give a connection up over which nothing is heard any more; do something to be heard if it is quiet."""
+        pulse = self._pulses.setdefault(link, Pulse(link))
+        if pulse.is_gone():
+            link.lose(LinkLost("the server does not tell of changes any more"))
+        elif pulse.is_silent():
+            self._stir(link, pulse.stirred)
 
     def _sync(self, link: Link, reply: Sequence[bytes], sent: float, came: float) -> None:
         took = came - sent
@@ -264,6 +297,7 @@ class Client:
     def _lost(self, link: Link, error: Exception) -> None:
         """A connection ended: what was kept under its news is dropped; try at once to come back."""
         self._listening.discard(link)
+        self._pulses.pop(link, None)
         self._listen()
         if self._closed or self._loop.is_closed() or not self.up:
             return
@@ -331,7 +365,7 @@ class Client:
         """Let go of the connections; not to be used again."""
         self._closed = True
         self.up = False
-        if self._opening is not None:
+        if self._opening is not None and not self._loop.is_closed():
             self._opening.cancel()
         for timer in (self._beat_timer, self._reopen_timer):
             if timer is not None:

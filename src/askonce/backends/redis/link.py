@@ -5,6 +5,7 @@ read. All commands of one turn of the event loop leave as one write.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -46,6 +47,7 @@ class Link(asyncio.Protocol):
         alive: whether requests can be sent.
         version: of the server.
         id: the server's number of this connection.
+        heard: how much the server has said unasked.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Link(asyncio.Protocol):
         self.alive = True
         self.version: tuple[int, ...] = ()
         self.id: int | None = None
+        self.heard = 0
         self._loop: Final = loop
         self._limit: Final = limit + _SLACK
         self._on_push: Final = on_push
@@ -179,6 +182,7 @@ class Link(asyncio.Protocol):
             reader.feed(data)
             while (reply := gets()) is not _NOT_ENOUGH:
                 if type(reply) is push:
+                    self.heard += 1
                     self._on_push(self, reply)
                     continue
                 future, _, on_reply = pending.popleft()
@@ -222,17 +226,32 @@ class Link(asyncio.Protocol):
         self.alive = False
         if self._watch is not None:
             self._watch.cancel()
-        if self._transport is not None and not self._loop.is_closed():
-            self._transport.abort()
+        if self._transport is not None:
+            _end(self._transport, self._loop)
         pending = list(self._pending)
         self._pending.clear()
         self._on_lost(self, error)
         for future, _, on_reply in pending:
             if on_reply is not None:
                 on_reply(error)
-            if future is not None and not future.done():
+            if future is not None and not future.done() and not self._loop.is_closed():
                 future.set_exception(error)
                 future.exception()  # those who were cancelled retrieve nothing
+
+
+def _end(transport: asyncio.Transport, loop: "AbstractEventLoop") -> None:
+    """Close a connection at once, also one whose loop was closed before it."""
+    if not loop.is_closed():
+        transport.abort()
+        return
+    with contextlib.suppress(RuntimeError):  # the loop takes no more calls, so that the socket stays open
+        transport.abort()
+    encryption: Any = getattr(transport, "_ssl_protocol", None)
+    plain: Any = transport if encryption is None else encryption._transport
+    socket = getattr(plain, "_sock", None)
+    if socket is not None:
+        socket.close()
+        plain._sock = None
 
 
 class _NotEnough:

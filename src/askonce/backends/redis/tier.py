@@ -8,6 +8,7 @@ No method raises what Redis or the way to it does wrong: the methods of ``strict
 """
 
 import asyncio
+import atexit
 import os
 import threading
 import time
@@ -414,11 +415,19 @@ class RedisTier:
         with self._lock:
             client = self._clients.get(loop)
             if client is None or client.closed:
-                for other in [other for other in self._clients if other.is_closed()]:
-                    self._clients.pop(other).close()
+                self._leave_closed_loops()
                 client = self._clients[loop] = Client(self.state, self.address, self._security, loop)
             self._last = (loop, client)
             return client
+
+    def leave_closed_loops(self) -> None:
+        """Close the connections of loops that were closed without an end to what ran on them."""
+        with self._lock:
+            self._leave_closed_loops()
+
+    def _leave_closed_loops(self) -> None:
+        for loop in [loop for loop in self._clients if loop.is_closed()]:
+            self._clients.pop(loop).close()
 
     async def disconnect(self) -> None:
         """Close all connections, those of other loops from within these."""
@@ -454,6 +463,12 @@ async def _together(calls: list[Coroutine[Any, Any, T]]) -> list[T]:
 _tiers: "weakref.WeakSet[RedisTier]" = weakref.WeakSet()
 _parents: list[Any] = []
 """Of a forked child: never let go of, since closing them would reach into the parent's event loop."""
+
+
+@atexit.register
+def _at_exit() -> None:
+    for tier in list(_tiers):
+        tier.leave_closed_loops()
 
 
 def _after_fork() -> None:
