@@ -46,14 +46,16 @@ def sealed_again(data):
     return data[:-8] + xxh3_64_digest(data[:-8])
 
 
-def forged(payload, *, size=None, compression=1, stored=None, tags=b"", key=KEY, echo=None, id_size=0):
+def forged(
+    payload, *, size=None, compression=1, stored=None, tags=b"", key=KEY, echo=None, id_size=0, stamps=STAMPS
+):
     """A frame that says whatever it likes, with a checksum that fits."""
     fixed = layout.FIXED.pack(
         layout.PLAIN, b"n" * 16, 2, compression, id_size,
         len(key) if echo is None else echo, len(tags),
         len(payload) if stored is None else stored,
         len(payload) if size is None else size,
-        *STAMPS, GENERATION,
+        *stamps, GENERATION,
     )  # fmt: skip
     return sealed_again(fixed + key + tags + payload + bytes(8))
 

@@ -143,6 +143,17 @@ def test_a_size_or_compression_that_is_not_the_payloads_is_refused(size, compres
 
 
 @pytest.mark.parametrize(
+    "lie", [{"compression": 1}, {"compression": 2}, {"id_size": 4}, {"size": 2}, {"stored": 2}]
+)
+def test_a_glance_believes_no_lie(lie):
+    """Of a frame that is common in all else."""
+    honest = {"compression": 0, "stamps": Stamps(STAMPS.born, STAMPS.fresh)}
+
+    assert glanced(forged(b"abc", **honest), section=b"") is not None
+    assert glanced(forged(b"abc", **(honest | lie)), section=b"") is None
+
+
+@pytest.mark.parametrize(
     "section",
     [
         b"\x00",
