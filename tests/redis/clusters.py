@@ -125,6 +125,15 @@ class Cluster:
         self.await_agreement()
         return heir
 
+    def await_loss(self, dead):
+        """Wait until all others hold a node for dead; it takes them a second."""
+        own = self.id_of(dead)
+        until(
+            lambda: all("fail" in self._said_of(own, node) for node in self.alive),
+            READY,
+            what="they see it alive",
+        )
+
     def await_agreement(self):
         """Wait until every node that is alive knows all the others and takes commands."""
         until(lambda: all(self._is_ready(node) for node in self.alive), READY, what="the nodes do not agree")
@@ -201,6 +210,9 @@ class Cluster:
     def _slots_of(self, node_id):
         ranges = next(entry.ranges for entry in view(self.alive[0]) if entry.id == node_id)
         return [slot for first, last in ranges for slot in range(first, last + 1)]
+
+    def _said_of(self, own, node):
+        return next(entry.flags for entry in view(node) if entry.id == own)
 
     def _sees(self, node, slot, owner):
         return any(entry.id == self.id_of(owner) and entry.owns(slot) for entry in view(node))

@@ -204,7 +204,8 @@ def test_a_node_that_is_lost_can_be_replaced_by_an_empty_one(namespace):
         dead = cluster.owner(namespace)
         dead.kill()
         others = [key for key in map(str, range(50)) if cluster.owner(key) is not dead]
-        until(lambda: answers(cluster.owner(others[0]), others[0]))
+        cluster.await_loss(dead)
+        assert all(answers(cluster.owner(key), key) for key in others)
         new = cluster.replace(dead)
         assert cluster.owner(namespace) is new
         assert cluster.client().get(namespace) is None
