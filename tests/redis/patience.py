@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds after which a test that would hang fails instead."""
 
 GLANCE = 0.002
