@@ -42,9 +42,10 @@ def strict(value):
 
 def _state(value):
     names = [name for each in type(value).__mro__ for name in getattr(each, "__slots__", ())]
-    state = {name: getattr(value, name) for name in names if name not in _UNEQUAL and hasattr(value, name)}
+    state = {name: getattr(value, name) for name in names if hasattr(value, name)}
     state |= getattr(value, "__dict__", {})
+    state = {name: part for name, part in state.items() if name not in _UNEQUAL}
     return [strict(state)] if state and not isinstance(value, type) else [repr(value)]
 
 
-_UNEQUAL = {"__weakref__", "__dict__", "_attrs_cached_hash"}
+_UNEQUAL = {"__weakref__", "__dict__", "__orig_class__", "_attrs_cached_hash"}

@@ -303,6 +303,8 @@ def test_marks_that_make_no_sense_are_refused(root):
 def test_documents_that_are_none_are_refused(text):
     """Without classes, without a value, with too much."""
     assert refused(*tagged(text))
+    kind, payload = tagged(b"[[],1]")
+    assert refused(kind, b"\xff" + payload[1:])
 
 
 @pytest.mark.parametrize("size", [DEPTH + 2, 500, 1000, 100_000])

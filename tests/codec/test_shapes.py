@@ -141,6 +141,23 @@ def test_a_registered_class_comes_back_without_an_annotation():
     assert there_and_back(InField([Leaf(1)])) == InField([Leaf(1)])
 
 
+def test_an_annotation_that_cannot_be_hashed_is_one_like_others():
+    """Whatever is noted beside the type."""
+    assert there_and_back([Leaf(1)], Annotated[list[Leaf], ["noted"]]) == [Leaf(1)]
+
+
+def test_something_odd_in_place_of_an_annotation_reaches_nothing():
+    """Nor does it do harm."""
+
+    class Odd:
+        def __getattr__(self, name):
+            raise ZeroDivisionError
+
+    assert there_and_back((1,), Odd()) == (1,)
+    with pytest.raises(CodecError, match="no return annotation reaches it"):
+        encode(Leaf(), Shape.of(Odd()))
+
+
 def test_registering_counts_at_once():
     """Also for a shape that was used before."""
     with pytest.raises(CodecError):
@@ -174,7 +191,7 @@ def test_what_is_read_is_built_only_where_it_is_asked_for():
 
     assert decode(*payload, Shape.of(Leaf)) == Leaf(1)
     for shape in (NO_SHAPE, Shape.of(int), Shape.of(Longer)):
-        with pytest.raises(CodecError, match="test_shapes:Leaf is neither registered nor reached"):
+        with pytest.raises(CodecError, match="test_shapes:Leaf is not built here"):
             decode(*payload, shape)
 
 

@@ -124,7 +124,13 @@ ALL = (
         *(Colour.RED, Colour.CRIMSON, Colour.BLUE, Level.LOW, Word.YES),
         *(Access.READ, Access.BOTH, Access.READ | Access.RUN, Access(0), Bits.A, Bits(0)),
         *(Point(1, (2,)), Point("any", [Point(0)])),
-        *(Order(1, 2.5, [Order(2, {1: 2})]), Frozen(1, Frozen((2,))), Odd(1), Box(Point(1))),
+        *(
+            Order(1, 2.5, [Order(2, {1: 2})]),
+            Frozen(1, Frozen((2,))),
+            Odd(1),
+            Box(Point(1)),
+            Box[Point](Point(1)),
+        ),
         *(Slotted(1, [2]), Open(1), Hashed("a")),
     ],
 )

@@ -1,6 +1,7 @@
 """Arrays and scalars of numpy, in programs that have imported it: their bytes, and what these mean."""
 
 import math
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,8 @@ _NUMBERS: Final = frozenset(
     for order in "<>|"
     for kind in ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
 )
-_SIZED: Final = frozenset({"U", "S", "M", "m"})
+# In full, since numpy takes lists of dtypes, too, among them that of objects.
+_SIZED: Final = re.compile(r"[<>|](?:[US][0-9]{1,9}|[Mm]8(?:\[[0-9]{0,9}[A-Za-zμ]{1,7}(?:/[0-9]{1,9})?\])?)")
 _DIMENSIONS: Final = 64
 _LAST_CHARACTER: Final = 0x10FFFF
 
@@ -51,7 +53,7 @@ def _written(dtype: Any) -> str:
 
 
 def _is_allowed(text: str) -> bool:
-    return text in _NUMBERS or (text[:1] in {"<", ">", "|"} and text[1:2] in _SIZED)
+    return text in _NUMBERS or _SIZED.fullmatch(text) is not None
 
 
 def read_array(reader: "Reader", size: int, dtype: str, shape: list[int]) -> Any:

@@ -84,10 +84,12 @@ class _Survey:
 
 
 def _of_other(annotation: Any) -> Iterator[Any]:
-    for attribute in ("__supertype__", "__value__", "__bound__"):  # new types, aliases, type variables
-        with suppress(Exception):  # whatever evaluating it raises
+    # New types, aliases, type variables. Evaluating one may raise anything.
+    for attribute in ("__supertype__", "__value__", "__bound__"):
+        with suppress(Exception):
             yield getattr(annotation, attribute)
-    yield from getattr(annotation, "__constraints__", ())
+    with suppress(Exception):
+        yield from annotation.__constraints__
 
 
 def _flattened(arguments: tuple[Any, ...]) -> Iterator[Any]:

@@ -1,5 +1,6 @@
 """What may be built when a value comes back."""
 
+import functools
 import threading
 from typing import Any, Final, TypeVar
 
@@ -22,7 +23,10 @@ class Shape:
     @classmethod
     def of(cls, annotation: Any) -> "Shape":
         """What an annotation allows, with its names resolved; of anything that is none, nothing."""
-        return cls(annotation)
+        try:
+            return _shape_of(annotation)
+        except TypeError:  # it has no hash
+            return cls(annotation)
 
     def to_build(self, name: str) -> Plan:
         """How to build instances of the class that stored values call so.
@@ -33,7 +37,10 @@ class Shape:
         cls = self._find(name)
         plan = None if cls is None else plan_of(cls)
         if plan is None:
-            raise CodecError(f"{name} is neither registered nor reached by the type that was asked for")
+            raise CodecError(
+                f"{name} is not built here: neither the return annotation nor as_type reaches it, and "
+                f"askonce.register_type was not told of it"
+            )
         return plan
 
     def to_store(self, cls: type) -> Plan:
@@ -55,6 +62,8 @@ class Shape:
     def _find(self, name: str) -> type | None:
         return self._reach.find(name) or _registry.find(name)
 
+
+_shape_of: Final = functools.lru_cache(maxsize=256)(Shape)
 
 NO_SHAPE: Final = Shape()
 """Allows what needs no class of the program's, and what it registered."""

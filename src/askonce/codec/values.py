@@ -111,6 +111,8 @@ def _document(value: Any, plan: Callable[[type], Plan]) -> bytes:
 
 def _read_document(payload: bytes, plan: Callable[[str], Plan]) -> Any:
     end = _PREFIX + int.from_bytes(payload[:_PREFIX], "big")
+    if end > len(payload):
+        raise CodecError("it is shorter than it says")
     text = payload[_PREFIX:end]
     check_items(text)
     return Reader(plan, payload[end:]).document(orjson.loads(text))
