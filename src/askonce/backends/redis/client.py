@@ -16,8 +16,8 @@ from askonce.backends.redis.dial import Dialer, preload
 from askonce.backends.redis.feed import Feed, ask_generation
 from askonce.backends.redis.fleet import Fleet, Solo, Swarm, ask_all
 from askonce.backends.redis.link import Link, LinkLost, LinkTimeout, OnReply, checked
-from askonce.backends.redis.pulse import Pulse
 from askonce.backends.redis.patience import within
+from askonce.backends.redis.pulse import Pulse
 from askonce.backends.redis.replay import replay
 from askonce.backends.redis.state import State
 from askonce.backends.redis.wire import STIR, pack
@@ -235,7 +235,7 @@ class Client:
         names = self._state.names
         if self._kind == "pubsub":
             return link.send(pack((b"PUBLISH", names.channel, self._feed.of_nothing())), on_reply)
-        key = next(key for key in names.stirred() if self._topology != "cluster" or self._goes_to(key, link))
+        key = next((key for key in names.stirred() if self._fleet.has(link.node, key)), names.prefix)
         return link.send(pack((b"EVAL", STIR[link.version < (7,)].text, 1, key)), on_reply)
 
     async def _subscribe(self) -> None:
@@ -244,6 +244,7 @@ class Client:
             return
         for link in self._fleet.links():
             await link.subscribe(self._state.names.channel)
+            await self._feel(link)
             self._listening.add(link)
             return
 
@@ -281,7 +282,7 @@ class Client:
             self._listen_for(link)
 
     def _listen_for(self, link: Link) -> None:
-        """Give a connection up over which nothing is heard any more; do something to be heard if it is quiet."""
+        """Give up a connection over which nothing is heard any more; where it is quiet, stir."""
         pulse = self._pulses.setdefault(link, Pulse(link))
         if pulse.is_gone():
             link.lose(LinkLost("the server does not tell of changes any more"))

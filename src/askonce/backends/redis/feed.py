@@ -10,7 +10,7 @@ from askonce.backends.redis.tokens import TOKEN, new_token
 from askonce.backends.redis.wire import MAKE, pack
 
 _SENDER: Final = 8
-_KEY, _TAG, _ALL = b"k", b"t", b"a"
+_KEY, _TAG, _ALL, _NOTHING = b"k", b"t", b"a", b"n"
 
 
 class Feed:
@@ -114,6 +114,10 @@ class Feed:
     def of_tags(self, tags: Sequence[str]) -> bytes:
         """The message that entries with these tags count no more."""
         return self._message(_TAG, tags)
+
+    def of_nothing(self) -> bytes:
+        """A message that only says that messages come."""
+        return self._message(_NOTHING, ())
 
     def of_everything(self) -> bytes:
         """The message that nothing counts any more."""

@@ -36,6 +36,10 @@ class Fleet(Protocol):
         """Whether every key can be reached."""
         ...
 
+    def has(self, node: Node, key: bytes) -> bool:
+        """Whether a key is the matter of a server."""
+        ...
+
 
 class Solo:
     """One server, or the one that the sentinels call the primary.
@@ -79,6 +83,10 @@ class Solo:
     def is_whole(self) -> bool:
         """Whether the server can be reached."""
         return bool(self.links())
+
+    def has(self, node: Node, key: bytes) -> bool:
+        """Whether a key is the matter of a server: there is no other."""
+        return True
 
 
 class Swarm:
@@ -177,6 +185,12 @@ class Swarm:
             slots.append((int(start), int(end), node))
             owners[int(start) : int(end) + 1] = [node] * (int(end) - int(start) + 1)
         self._slots, self._owners = slots, owners
+
+    def has(self, node: Node, key: bytes) -> bool:
+        """Whether a node is the primary of a key."""
+        from redis.crc import key_slot
+
+        return bool(self._owners) and self._owners[key_slot(key)] == node
 
     def route(self, key: bytes) -> Link | None:
         """The connection to the primary of a key, if it lives."""

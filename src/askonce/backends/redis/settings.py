@@ -1,6 +1,7 @@
 """What one cache in Redis was set to, and how its keys are called there."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -8,6 +9,7 @@ from askonce.exceptions import ConfigurationError
 
 Feed = Literal["tracking", "pubsub"]
 
+_SLOTS: Final = 16384
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -57,6 +59,10 @@ class KeyNames:
     def tag(self, tag: str) -> bytes:
         """Where the token of a tag is."""
         return self.tag_prefix + tag.encode("utf-8", "surrogatepass")
+
+    def stirred(self) -> Iterator[bytes]:
+        """Keys under which nothing is, in almost all slots of a cluster."""
+        return (b"%bh:%d" % (self.prefix, number) for number in range(_SLOTS * 4))
 
     def lease(self, key: str) -> bytes:
         """Where the lease of a key is."""

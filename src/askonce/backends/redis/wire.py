@@ -61,6 +61,12 @@ RENEW_GENERATION: Final = _scripts("""
 """)
 """Set the generation, also on a full server."""
 
+STIR: Final = _scripts("""
+    redis.call('SET', KEYS[1], '')
+    return redis.call('PEXPIRE', KEYS[1], -1)
+""")
+"""Have a key come and go. It goes as one that expires, which is news for whoever wrote it, too."""
+
 EXTEND: Final = Script.of("""
     local left = redis.call('PTTL', KEYS[1])
     if left < 0 then return 0 end
