@@ -111,7 +111,7 @@ class Member:
         self.brief = cached(**how, name="brief", ttl=0.3, stale=600)(work)
         self.items = cached(**how, ttl=600, each="names")(items)
         self.in_threads = cached(**how, ttl=600)(in_threads)
-        self.outer = crossing(cached(**how, ttl=600, ignore={"other"}))
+        self.outer = crossing(cached(**how, name="outer", ttl=600, ignore={"other"}))
         self.asking = []
 
     def call(self, function, name, count):
@@ -154,16 +154,29 @@ class Member:
         """Note when copies of values that were stored elsewhere have gone from memory."""
         names = [f"{prefix}{number}" for number in range(count)]
         store = self.cache.engine_store()
-        for name in names:
-            await self.cache.get(name)
+        while sum(store.look(name) is not None for name in names) < count:  # news of how they were stored
+            await self.cache.get_many(names)
         say(event="copied", copies=sum(store.look(name) is not None for name in names))
         gone = []
         for name in names:
             while store.look(name) is not None:
                 await asyncio.sleep(0)
             gone.append(time.monotonic())
-            say(event="gone", name=name)
         say(event="delays", gone=gone)
+
+    async def write(self, prefix, count, how):
+        """Store values, or change them one way after the other, and note when each change is acknowledged."""
+        at = []
+        for number in range(count):
+            name = f"{prefix}{number}"
+            at.append(time.monotonic())
+            if how == "turns" and number % 2:
+                await self.cache.delete(name)
+            else:
+                await self.cache.set(name, how, tags=["tag"])
+            if how == "turns":
+                await asyncio.sleep(0.002)  # writes that are told apart
+        say(event="written", at=at)
 
 
 def report(results):
@@ -192,8 +205,8 @@ async def main():
         elif what == "cancel":
             while members[place].asking:
                 members[place].asking.pop().cancel()
-        elif what == "delays":
-            pending.add(asyncio.create_task(members[place].delays(*arguments)))
+        elif what in ("delays", "write"):
+            pending.add(asyncio.create_task(getattr(members[place], what)(*arguments)))
         elif what == "close":
             await members.pop(place).cache.disconnect()
             say(event="closed", place=place)

@@ -1,10 +1,15 @@
 """``single_flight="cluster"``: in four real processes, one computes."""
 
+import asyncio
+import collections.abc
 import contextlib
 
 import pytest
 from fleetkit import Fleet
-from patience import until
+from patience import until, until_async
+from rediskit import caches
+
+from askonce import cached
 
 PLACES = ["standalone", "pubsub", "cluster"]
 SIZE = 4
@@ -188,3 +193,120 @@ def test_redis_that_comes_back_while_they_compute_harms_nobody(fleet, fresh_serv
     assert errors == [{}] * SIZE
     assert len(fleet.started()) <= SIZE
     fleet.leave("restart")
+
+
+class Steps(collections.abc.Coroutine):
+    """A coroutine whose steps are counted."""
+
+    def __init__(self, inner, count):
+        self._inner = inner
+        self._count = count
+
+    def send(self, value):
+        self._count()
+        return self._inner.send(value)
+
+    def throw(self, *error):
+        self._count()
+        return self._inner.throw(*error)
+
+    def close(self):
+        self._inner.close()
+
+    def __await__(self):
+        return self._inner.__await__()
+
+
+async def cancelled_at(step, call):
+    """Run a call and cancel it when any task begins this step; whether there were so many steps."""
+    steps = 0
+
+    def count():
+        nonlocal steps
+        steps += 1
+        if steps == step:
+            caller.cancel()
+
+    def counted(loop, coroutine, **options):
+        return asyncio.Task(Steps(coroutine, count), loop=loop, **options)
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(counted)
+    caller = loop.create_task(call())
+    await asyncio.wait([caller])
+    loop.set_task_factory(None)
+    return steps >= step
+
+
+def test_a_lease_is_given_back_wherever_its_caller_is_cancelled(redis_server, namespace):
+    """The lease would live for a minute; at whatever step the only caller leaves, it is gone at once."""
+
+    async def scenario():
+        async with caches(redis_server, namespace=namespace, lease_ttl=60) as cache:
+
+            @cached(cache=cache, single_flight="cluster", tags=["tag"])
+            async def work(step):
+                await asyncio.sleep(0)
+                return step
+
+            for step in range(1, 200):
+                was_reached = await cancelled_at(step, lambda step=step: work(step))
+                await until_async(
+                    lambda: not leases(redis_server, namespace), what=f"a lease after step {step}"
+                )
+                if not was_reached:
+                    break
+            assert step > 8
+
+    asyncio.run(scenario())
+
+
+def leases(server, namespace):
+    return server.client().keys(f"{namespace}:l:*")
+
+
+@pytest.mark.parametrize("outcome", ["a value", "an error", "what cannot be stored", "an interrupt"])
+def test_a_lease_is_given_back_whatever_the_function_does(redis_server, namespace, outcome):
+    """It is held while the function runs, and nobody has to wait for its end."""
+
+    async def scenario():
+        async with caches(redis_server, namespace=namespace, lease_ttl=60) as cache:
+            held = []
+
+            @cached(cache=cache, single_flight="cluster")
+            async def work():
+                held.extend(leases(redis_server, namespace))
+                if outcome in ("an error", "an interrupt"):
+                    raise LookupError if outcome == "an error" else asyncio.CancelledError
+                return 1 if outcome == "a value" else object()
+
+            with contextlib.suppress(LookupError, asyncio.CancelledError):
+                await work()
+            await until_async(lambda: not leases(redis_server, namespace))
+            assert len(held) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_lease_lasts_as_long_as_the_computation(redis_server, namespace):
+    """It is prolonged before it ends, and not only once."""
+
+    async def scenario():
+        async with caches(redis_server, namespace=namespace, lease_ttl=1) as cache:
+            rises = []
+
+            @cached(cache=cache, single_flight="cluster")
+            async def work():
+                (lease,) = leases(redis_server, namespace)
+                lowest = redis_server.client().pttl(lease)
+                while len(rises) < 4:
+                    left = redis_server.client().pttl(lease)
+                    if left > lowest + 100:
+                        rises.append(left)
+                    lowest = left
+                    await asyncio.sleep(0.002)
+
+            await work()
+            assert min(rises) > 500
+
+    asyncio.run(scenario())
