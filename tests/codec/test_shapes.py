@@ -13,6 +13,7 @@ import pydantic
 import pytest
 from codectools import there_and_back
 
+from askonce._types import Recording
 from askonce.codec import shapes
 from askonce.codec.shapes import NO_SHAPE, Shape, register_type
 from askonce.codec.values import decode, encode
@@ -96,6 +97,14 @@ def _registry(monkeypatch):
 def test_an_annotation_reaches_what_it_mentions(annotation):
     """Through generics, unions, and the fields of whatever it mentions."""
     assert there_and_back([Leaf(1)], annotation) == [Leaf(1)]
+
+
+def test_a_recorded_stream_has_items_of_its_annotation():
+    """What an asynchronous generator yields, and what a generator returns."""
+    items, result = Recording((Leaf(1), Leaf(2))), Recording((1,), Leaf(3))
+
+    assert there_and_back(items, collections.abc.AsyncIterator[Leaf]) == items
+    assert there_and_back(result, collections.abc.Generator[int, None, Leaf]) == result
 
 
 def test_a_literal_reaches_the_enumeration_of_its_members():

@@ -1,9 +1,11 @@
 """What a function returns comes back as it was, of the same types all the way down."""
 
 import datetime as dt
+import inspect
 import ipaddress
 import math
 import pathlib
+import sys
 import uuid
 from collections import Counter, OrderedDict, defaultdict, deque
 from decimal import Decimal
@@ -241,6 +243,20 @@ def test_a_value_that_contains_itself_is_refused(close):
 
     with pytest.raises(CodecError, match="contains itself"):
         encode(circle, NO_SHAPE)
+
+
+def test_at_the_end_of_the_stack_a_value_is_refused():
+    """Whoever called the function is told nothing of it: the cache does without."""
+    value = nest(DEPTH - 1, lambda inner: (inner,), core=(1,))
+    payload = encode(value, NO_SHAPE)
+
+    def dive(frames, function):
+        return dive(frames - 1, function) if frames else function()
+
+    free = sys.getrecursionlimit() - len(inspect.stack())
+    for function in (lambda: encode(value, NO_SHAPE), lambda: decode(*payload, NO_SHAPE)):
+        with pytest.raises(CodecError, match="RecursionError"):
+            dive(free - 150, function)
 
 
 @pytest.mark.parametrize("core", [1, (1,)])

@@ -74,6 +74,17 @@ class Numbers(RootModel[list[int]]):
     pass
 
 
+class Built(BaseModel):
+    """With a constructor of its own, and a field of two names."""
+
+    text: str = Field(alias="Text")
+    choice: int = Field(0, validation_alias=pydantic.AliasChoices("Choice", "choices"))
+
+    def __init__(self, **fields):
+        super().__init__(**fields)
+        self.text = self.text.strip()
+
+
 @pydantic.dataclasses.dataclass
 class Checked:
     a: int
@@ -104,6 +115,7 @@ def full():
     [
         (Answer(Text="hi"), Answer),
         (full(), Answer | None),
+        (Built(Text=" a ", choices=2), Built),
         (Sealed(a=1), Sealed),
         (Numbers([1, 2]), Numbers),
         (Page[Item](items=[Item(name="a")], next=Page[Item](items=[])), Page[Item]),

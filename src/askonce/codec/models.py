@@ -24,7 +24,7 @@ class ModelPlan(Plan):
         self._is_root = bool(getattr(cls, "__pydantic_root_model__", False))
         self._private: frozenset[str] = frozenset(cls.__private_attributes__)
         self._cached = cached_names(cls)
-        self._aliases, self._options = _spelling(fields)
+        self._aliases, self._options = _spelling(cls)
 
     def take(self, value: Any) -> tuple[Names, list[Any]]:
         """Everything that the model carries, but for what properties keep."""
@@ -98,12 +98,21 @@ class ModelPlan(Plan):
         object.__setattr__(new, "__pydantic_private__", private)
 
 
-def _spelling(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, bool]]:
+def _spelling(cls: Any) -> tuple[dict[str, str], dict[str, bool]]:
     """What validation has to call the fields, where not by their names, and options for it."""
     major, minor, *_ = sys.modules["pydantic"].VERSION.split(".")
-    if (int(major), int(minor)) >= (2, 11):
+    # A constructor of the class's own passes the names on without the options.
+    if (int(major), int(minor)) >= (2, 11) and not cls.__pydantic_custom_init__:
         return {}, {"by_alias": False, "by_name": True}
-    return {name: field.validation_alias or name for name, field in fields.items()}, {}
+    return {name: _alias(field, name) for name, field in cls.model_fields.items()}, {}
+
+
+def _alias(field: Any, name: str) -> str:
+    alias = field.validation_alias
+    for choice in getattr(alias, "choices", (alias,)):
+        if isinstance(choice, str):
+            return choice
+    return name
 
 
 def _described(error: Exception) -> str:
