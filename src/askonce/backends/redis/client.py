@@ -7,7 +7,7 @@ is told, copies in memory are dropped, and only then what Redis has is believed.
 import asyncio
 import functools
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Final
 
 from askonce._logging import get_logger
@@ -108,12 +108,24 @@ class Client:
         """Whether news of a key come over the connection that it is read over, and over no other."""
         return self._kind == "tracking" and self._state.feeds <= 1
 
-    def publish(self, message: bytes) -> None:
-        """Tell other processes of a change, where their servers do not."""
-        if self._kind == "pubsub":
-            for link in self._fleet.links():
-                link.tell(pack((b"PUBLISH", self._state.names.channel, message)))
-                return
+    def publish(self, message: bytes, lost: Callable[[], None]) -> None:
+        """Tell other processes of a change, where their servers do not.
+
+        Args:
+            message: what changed.
+            lost: called where nobody may have been told.
+        """
+        if self._kind != "pubsub":
+            return
+
+        def published(reply: Any) -> None:
+            if isinstance(reply, LinkLost):
+                lost()
+
+        for link in self._fleet.links():
+            link.tell(pack((b"PUBLISH", self._state.names.channel, message)), published)
+            return
+        lost()
 
     @property
     def feed(self) -> Feed:

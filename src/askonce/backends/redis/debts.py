@@ -51,6 +51,11 @@ class Ledger:
         with self._lock:
             self._owe(self._keys, (key,))
 
+    def owe_keys(self, keys: Iterable[str]) -> None:
+        """The values of keys in Redis are out of date."""
+        with self._lock:
+            self._owe(self._keys, keys)
+
     def owe_tags(self, tags: tuple[str, ...]) -> None:
         """What bears one of these tags is out of date."""
         with self._lock:

@@ -34,13 +34,14 @@ async def replay(state: State, fleet: Fleet, client: "Client") -> None:
             told[key] = debts.keys[key]
     tags = await _revoke(state, fleet, list(debts.tags))
     paid = debts._replace(keys=told, tags={tag: debts.tags[tag] for tag in tags})
-    state.ledger.paid(paid)
+    ledger = state.ledger
+    ledger.paid(paid)
     if debts.everything:
-        client.publish(client.feed.of_everything())
+        client.publish(client.feed.of_everything(), ledger.owe_everything)
     if told:
-        client.publish(client.feed.of_keys(list(told)))
+        client.publish(client.feed.of_keys(list(told)), lambda: ledger.owe_keys(told))
     if tags:
-        client.publish(client.feed.of_tags(tags))
+        client.publish(client.feed.of_tags(tags), lambda: ledger.owe_tags(tuple(tags)))
 
 
 async def _renew_generation(state: State, fleet: Fleet) -> bool:

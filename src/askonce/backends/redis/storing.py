@@ -115,7 +115,7 @@ class Stores:
         if note is None:
             state.ledger.told(fence.key)
         if note is None or note.held:
-            client.publish(client.feed.of_keys([fence.key]))
+            client.publish(client.feed.of_keys([fence.key]), lambda: state.ledger.owe_key(fence.key))
         return Written.STORED
 
     def _looked(self, client: Client, fence: Fence) -> Callable[[Any], None]:
@@ -144,7 +144,7 @@ class Stores:
         lives = milliseconds(stamps, link.now)
         if not await link.run(REPLACE, name, fence.note.seen, data, lives):
             return False
-        client.publish(client.feed.of_keys([fence.key]))
+        client.publish(client.feed.of_keys([fence.key]), lambda: state.ledger.owe_key(fence.key))
         return True
 
     async def _give_up(self, client: Client, fence: Fence, note: Note | None, error: CodecError) -> None:
@@ -186,8 +186,9 @@ class Stores:
         script = REMOVE[link.version < (7,)]
         lives = _ms(self._state.settings.tombstone_ttl)
         head: bytes = await link.run(script, name, tombstone(), lives, HEAD)
-        self._state.ledger.told(key)
-        client.publish(client.feed.of_keys([key]))
+        ledger = self._state.ledger
+        ledger.told(key)
+        client.publish(client.feed.of_keys([key]), lambda: ledger.owe_key(key))
         return head
 
     async def revoke(self, client: Client, tags: tuple[str, ...]) -> None:
@@ -207,7 +208,7 @@ class Stores:
             raise Unreachable("the servers of some tags cannot be reached")
         for tag in tags:
             state.ledger.told_tag(tag)
-        client.publish(client.feed.of_tags(tags))
+        client.publish(client.feed.of_tags(tags), lambda: state.ledger.owe_tags(tags))
 
     async def renew_generation(self, client: Client) -> None:
         """Have nothing count that is stored.
@@ -221,7 +222,7 @@ class Stores:
             raise Unreachable("the server of the generation cannot be reached")
         await link.run(RENEW_GENERATION[link.version < (7,)], state.names.generation, new_token())
         state.tokens.forget_generation()
-        client.publish(client.feed.of_everything())
+        client.publish(client.feed.of_everything(), state.ledger.owe_everything)
 
 
 def _ms(seconds: float) -> bytes:
