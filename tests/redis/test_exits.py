@@ -1,38 +1,7 @@
 """Programs that end: whatever they left open, they end at once and without a word."""
 
-import re
-import subprocess
-import sys
-import textwrap
-
 import pytest
-
-PRELUDE = """
-import asyncio, logging, os, signal, sys, threading
-from askonce import cached
-from askonce.backends.redis.cache import GenericRedisCache
-
-url, namespace = sys.argv[1:]
-cache = GenericRedisCache(url, namespace=namespace)
-calls = []
-
-@cached(cache=cache, single_flight="cluster", tags=["all"])
-async def work(name):
-    calls.append(name)
-    await asyncio.sleep(0)
-    return f"answer {name}"
-
-@cached(cache=cache, single_flight="cluster", tags=["all"])
-def in_threads(name):
-    calls.append(name)
-    return f"answer {name}"
-
-async def use(name="one"):
-    assert await work(name) == f"answer {name}"
-    assert await cache.set(f"key {name}", name)
-    assert await cache.get(f"key {name}") == name
-    return name
-"""
+from programs import run
 
 PROGRAMS = {
     "nothing is closed": """
@@ -200,7 +169,7 @@ PROGRAMS = {
         async def main():
             global cache
             for number in range(20):
-                one = GenericRedisCache(url, namespace=namespace)
+                one = GenericRedisCache(url, namespace=namespace, timeout=10)
                 await one.set("key", number)
                 del one
             await use()
@@ -210,7 +179,7 @@ PROGRAMS = {
     "collected with its loop": """
         import gc
         for number in range(5):
-            one = GenericRedisCache(url, namespace=namespace)
+            one = GenericRedisCache(url, namespace=namespace, timeout=10)
             asyncio.run(one.set("key", number))
             del one
             gc.collect()
@@ -223,24 +192,6 @@ PROGRAMS = {
         assert in_threads("one") == "answer one"
     """,
 }
-
-SLOW = re.compile(r"Executing .* took [0-9.]+ seconds")
-"""What development mode says on a busy machine."""
-
-
-def run(program, server, namespace, patience=60):
-    """Run a program with all warnings as errors; what it said on standard output."""
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", PRELUDE + textwrap.dedent(program)]
-    finished = subprocess.run(
-        [*command, getattr(server, "url", server), namespace],
-        capture_output=True,
-        text=True,
-        timeout=patience,
-        check=False,
-    )
-    said = [line for line in finished.stderr.splitlines() if not SLOW.fullmatch(line)]
-    assert (finished.returncode, said) == (0, [])
-    return finished.stdout
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

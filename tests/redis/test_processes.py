@@ -44,7 +44,8 @@ def test_every_write_in_one_process_is_seen_by_the_other(processes, place):
 def show(what, delays):
     """Print what is seen with -s: these are figures of this machine, and no test."""
     cuts = statistics.quantiles([delay * 1000 for delay in delays], n=100)
-    print(f"\n{what}: median {cuts[49]:.2f} ms, 99th percentile {cuts[98]:.2f} ms, {len(delays)} writes")
+    figures = f"median {cuts[49]:.2f} ms, 99th percentile {cuts[98]:.2f} ms"
+    print(f"\n{what}: {figures}, {len(delays)} writes")  # noqa: T201
 
 
 EVERYTHING = {"invalidate_tags": ["tag"], "clear": []}

@@ -22,7 +22,7 @@ class Breaker:
         self.closed = True
         self.opened = 0
         self.reason: str | None = None
-        self._lock: Final = threading.Lock()
+        self._lock = threading.Lock()
         self._failures = 0
         self._until = 0.0
         self._probing_until = 0.0
@@ -55,6 +55,11 @@ class Breaker:
             self._probing_until = 0.0
             self._until = time.monotonic() + pause
             return pause
+
+    def begin_anew(self) -> None:
+        """Close, in a forked child, where a thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
+        self.succeed()
 
     def succeed(self) -> None:
         """Close."""

@@ -272,7 +272,7 @@ class Client:
             self._state.feed_began()
         elif not hears and self._feeding:
             self._feeding = False
-            self._state.feed_ended()
+            self._state.feed_ended(lost=not self._closed)
 
     # --- watching
 

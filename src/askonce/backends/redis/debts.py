@@ -35,7 +35,7 @@ class Ledger:
 
     def __init__(self, most: int) -> None:
         self._most: Final = most
-        self._lock: Final = threading.Lock()
+        self._lock = threading.Lock()
         self._keys: Final[dict[str, int]] = {}
         self._tags: Final[dict[str, int]] = {}
         self._everything = 0
@@ -45,6 +45,10 @@ class Ledger:
 
     def __len__(self) -> int:
         return len(self._keys) + len(self._tags) + (self._everything > 0)
+
+    def begin_anew(self) -> None:
+        """Keep what is owed, in a forked child, where a thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
 
     def owe_key(self, key: str) -> None:
         """The value of a key in Redis is out of date."""

@@ -1,5 +1,6 @@
 """What all event loops of a process share of one cache."""
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,8 +73,8 @@ class State:
         self.counts: Final = Counts()
         self.feeds = 0
         self.run_id: bytes | None = None
-        self._lock: Final = threading.Lock()
-        self._strange: Final[set[str]] = set()
+        self._lock = threading.Lock()
+        self._told: Final[set[tuple[str, str]]] = set()
         self._waiting: Final[dict[bytes, list[Callable[[], None]]]] = {}
 
     def feed_began(self) -> None:
@@ -81,20 +82,22 @@ class State:
         with self._lock:
             self.feeds += 1
 
-    def feed_ended(self) -> None:
+    def feed_ended(self, *, lost: bool = True) -> None:
         """One loop less hears of changes; when nobody does, no copy is trusted."""
         with self._lock:
             self.feeds -= 1
             last = self.feeds == 0
         if last:
-            self.counts.feed_losses += 1
+            self.counts.feed_losses += lost
             self.tokens.forget_all()
             self.memory.drop_all_copies()
 
     def forget_connections(self) -> None:
-        """Begin anew, as a forked child does."""
+        """Begin anew, as a forked child does, with the parent's threads gone and whatever locks they held."""
+        self._lock = threading.Lock()
         self.feeds = 0
-        self.tokens.forget_all()
+        for part in (self.breaker, self.ledger, self.tokens):
+            part.begin_anew()
         self.memory.drop_all_copies()
         self._waiting.clear()
 
@@ -135,12 +138,25 @@ class State:
                 "redis_failed", step=what, error=type(error).__name__, failures=self.counts.failures
             )
 
-    def told_of_strange_value(self, key: str, error: Exception) -> None:
-        """Say once per function why what is stored cannot be read back."""
-        kind = key.partition(":")[0]
-        if kind not in self._strange and len(self._strange) < 1000:
-            self._strange.add(kind)
-            get_logger().warning("value_not_decodable", key=kind, reason=str(error))
+    def cannot(self, event: str, key: str, error: Exception) -> None:
+        """Say once per function why a value cannot be stored, or read back.
+
+        Args:
+            event: for the log.
+            key: of the value.
+            error: why.
+        """
+        made = _MADE.fullmatch(key)
+        function = made[1] if made else "by hand"  # such a key may hold anything
+        if (event, function) not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add((event, function))
+            get_logger().warning(event, function=function, reason=str(error))
+
 
 
 _TOLD: Final = frozenset({1, 10, 100})
+
+_MADE: Final = re.compile(r"(.+):[0-9a-f]{32}", re.DOTALL)
+"""A key that was made of a function's identity and its arguments."""
+
+_MOST_TOLD: Final = 1000

@@ -34,7 +34,7 @@ class Tokens:
     def __init__(self) -> None:
         self.generation: bytes | None = None
         self.epoch = self.version = 0
-        self._lock: Final = threading.Lock()
+        self._lock = threading.Lock()
         self._known: Final[OrderedDict[str, bytes]] = OrderedDict()
         self._doubted: Final[dict[str, bytes]] = {}
         self._changes: Final[OrderedDict[str, int]] = OrderedDict()
@@ -125,6 +125,11 @@ class Tokens:
             self._doubted.clear()
             self._changes.clear()
             self._long_lived.clear()
+
+    def begin_anew(self) -> None:
+        """Believe nothing, in a forked child, where a thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
+        self.forget_all()
 
     def lives_until(self, tag: str) -> float:
         """The server's clock up to which the tag's key is known to live."""
