@@ -1,4 +1,4 @@
-"""Keys that move to another server are found there."""
+"""Servers that are not in charge any more, or have forgotten what they were told."""
 
 import asyncio
 
@@ -50,6 +50,24 @@ def test_a_server_that_became_a_replica_is_given_up(start_server, namespace):
         server.client().replicaof("NO", "ONE")
         await until_async(lambda: cache.get_stats()["redis"]["state"] == "connected")
         assert cache.get_stats()["redis"]["owed"] == 0
+        await cache.disconnect()
+
+    asyncio.run(run())
+
+
+def test_a_server_that_has_forgotten_a_clear_is_told_again(start_server, namespace):
+    server = start_server()
+
+    async def run():
+        cache = GenericRedisCache(server.url, namespace=namespace)
+        await cache.set("a", 1)
+        await asyncio.to_thread(server.client().save)
+        await cache.clear()
+        await asyncio.to_thread(server.restart)
+        assert server.client().exists(f"{namespace}:d:a")
+        await until_async(lambda: cache.get_stats()["redis"]["feed_losses"] == 1)
+        await until_async(lambda: cache.get_stats()["redis"]["state"] == "connected")
+        assert await cache.get("a") is None
         await cache.disconnect()
 
     asyncio.run(run())

@@ -6,7 +6,6 @@ import os
 import secrets
 import sys
 import time
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 from patience import until_async
@@ -46,9 +45,7 @@ class Load:
         self._common = common
         self._third = third
         self._other = None
-        self.broken_at = None
-        self._figures = []
-        self._rest_of = AsyncExitStack()
+        self.waits = 0
 
     async def __aenter__(self):
         self._other = await Other.start(self._third, self.namespace, self._truth_at, self._common)
@@ -113,10 +110,11 @@ class Load:
         assert await self._losses() == losses, "the connections do not last"
         after = await self._take()
         herd = await self._calm()
+        self.waits = sum(each["waits"] for each in during)
         calls, worst = sum(each["calls"] for each in during), max(each["worst"] for each in during)
         print(  # noqa: T201
-            f"\n{fault}: {calls:,} calls, the worst {worst * 1000:.0f} ms; back after {back * 1000:.0f} ms; "
-            f"then {herd} computations for {PLAIN} keys"
+            f"\n{fault}: {calls:,} calls, the worst {worst * 1000:.0f} ms, {self.waits} slow; "
+            f"back after {back * 1000:.0f} ms; then {herd} computations for {PLAIN} keys"
         )
         assert not (problems := _faults(during)), problems
         assert not (problems := _faults(after)), f"afterwards: {problems}"
@@ -169,8 +167,9 @@ def under_load(url, path, fault, **options):
         async with Load(url, path, **options) as load:
             await fault(load)
             await load.recover(fault.__name__.replace("_", " "))
+        return load
 
-    asyncio.run(run())
+    return asyncio.run(run())
 
 
 class Other:

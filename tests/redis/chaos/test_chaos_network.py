@@ -16,7 +16,7 @@ def way(fresh_server):
 
 
 def on_one_way(server, way, path, fault):
-    under_load(way.url, path, fault, others=(server.url, server.url))
+    return under_load(way.url, path, fault, others=(server.url, server.url))
 
 
 def test_a_network_that_resets_connections(fresh_server, way, tmp_path):
@@ -59,7 +59,8 @@ def test_a_network_that_swallows_one_direction(fresh_server, way, tmp_path, up, 
             way.flow()
             await load.await_calls(3_000)
 
-    on_one_way(fresh_server, way, tmp_path, stalled_one_way)
+    load = on_one_way(fresh_server, way, tmp_path, stalled_one_way)
+    assert load.waits < 100, "callers should wait while the fault is found out, and then no more"
 
 
 @pytest.mark.parametrize("share", [0.1, 0.4, 0.8])

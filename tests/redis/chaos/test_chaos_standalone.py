@@ -15,6 +15,20 @@ def test_a_server_that_is_killed_and_comes_back_empty(fresh_server, tmp_path):
     under_load(fresh_server.url, tmp_path, killed_and_restarted)
 
 
+def test_a_server_that_is_killed_and_comes_back_with_what_it_had_earlier(fresh_server, tmp_path):
+    """So does a replica that was behind: all that it was told last it is told once more."""
+
+    async def restored(load):
+        await load.loosen()
+        await asyncio.to_thread(fresh_server.client().save)
+        await load.await_calls(5_000)
+        await asyncio.to_thread(fresh_server.kill)
+        await load.await_calls()
+        await asyncio.to_thread(fresh_server.launch)
+
+    under_load(fresh_server.url, tmp_path, restored)
+
+
 def test_a_server_that_is_stopped_for_longer_than_the_deadline(fresh_server, tmp_path):
     async def stopped(load):
         fresh_server.pause()

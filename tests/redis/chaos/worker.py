@@ -29,6 +29,7 @@ class Seen:
     def __init__(self):
         self.calls = 0
         self.worst = 0.0
+        self.waits = 0
         self.faults = {}
 
     def fault(self, kind, text):
@@ -37,7 +38,7 @@ class Seen:
 
     def take(self):
         """Return the figures since the last time."""
-        figures = {"calls": self.calls, "worst": self.worst, "faults": dict(self.faults)}
+        figures = {"calls": self.calls, "worst": self.worst, "waits": self.waits, "faults": dict(self.faults)}
         self.__init__()
         return figures
 
@@ -220,6 +221,7 @@ class Worker:
             seen.fault(f"stale ({whose})", f"{answer} where {floor} was told, in cache {self.number}")
         if took > seen.worst:
             seen.worst = took
+        seen.waits += took > DEADLINE / 2
         if took > DEADLINE + SLACK:
             late = self.lag.between(began, ended)
             if took > DEADLINE + SLACK + late:

@@ -1,5 +1,6 @@
 """What Redis has to be told once it is back: what was invalidated or replaced while it was away."""
 
+import math
 import threading
 import time
 from collections import deque
@@ -41,6 +42,7 @@ class Ledger:
         self._everything = 0
         self._count = 0
         self._recent: Final[deque[tuple[float, str, bool]]] = deque(maxlen=_MOST_RECENT)
+        self._cleared = -math.inf
         self.overflows = 0
 
     def __len__(self) -> int:
@@ -101,10 +103,16 @@ class Ledger:
         """Note that Redis knows of a tag."""
         self._recent.append((time.monotonic(), tag, True))
 
+    def told_everything(self) -> None:
+        """Note that Redis knows that nothing counts any more."""
+        self._cleared = time.monotonic()
+
     def owe_recent(self) -> None:
         """Another server answers now, which may have missed the last of what its predecessor was told."""
         with self._lock:
             since = time.monotonic() - RECENT
+            if self._cleared >= since:
+                self._owe_everything()
             recent = [(name, is_tag) for when, name, is_tag in tuple(self._recent) if when >= since]
             self._owe(self._keys, (name for name, is_tag in recent if not is_tag))
             self._owe(self._tags, (name for name, is_tag in recent if is_tag))

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from askonce._logging import get_logger
 from askonce._types import FOREVER, Failure
 from askonce.backends.engine import Answer, Fence, Written
 from askonce.backends.redis.client import Client
@@ -34,7 +33,6 @@ class Stores:
     def __init__(self, state: State, looks: Looks) -> None:
         self._state: Final = state
         self._looks: Final = looks
-        self._told: Final[set[str]] = set()
 
     async def store(self, client: Client, fence: Fence, answer: Answer) -> Written:
         """Store an answer unless something overtook it.
@@ -150,10 +148,7 @@ class Stores:
     async def _give_up(self, client: Client, fence: Fence, note: Note | None, error: CodecError) -> None:
         """What cannot be stored must not leave behind what it would have replaced."""
         self._state.counts.unencodable += 1
-        kind = fence.key.partition(":")[0]
-        if kind not in self._told and len(self._told) < 1000:
-            self._told.add(kind)
-            get_logger().warning("value_not_encodable", key=kind, reason=str(error))
+        self._state.cannot("value_not_encodable", fence.key, error)
         if note is None or note.held:
             await self.bury(client, fence.key)
 
@@ -222,6 +217,7 @@ class Stores:
             raise Unreachable("the server of the generation cannot be reached")
         await link.run(RENEW_GENERATION[link.version < (7,)], state.names.generation, new_token())
         state.tokens.forget_generation()
+        state.ledger.told_everything()
         client.publish(client.feed.of_everything(), state.ledger.owe_everything)
 
 
