@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SAID = re.compile(r"\.(?:info|warning|error|warn|_note)\(\s*\"(\w+)\"")
+SAID = re.compile(r"\.(?:info|warning|error|warn|_note|cannot)\(\s*\"(\w+)\"")
 LISTED = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 
 

@@ -153,7 +153,6 @@ class State:
             get_logger().warning(event, function=function, reason=str(error))
 
 
-
 _TOLD: Final = frozenset({1, 10, 100})
 
 _MADE: Final = re.compile(r"(.+):[0-9a-f]{32}", re.DOTALL)

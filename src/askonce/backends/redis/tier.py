@@ -151,7 +151,7 @@ class RedisTier:
     def _strange(self, key: str, error: CodecError) -> None:
         self.state.counts.undecodable += 1
         self.state.counts.misses += 1
-        self.state.told_of_strange_value(key, error)
+        self.state.cannot("value_not_decodable", key, error)
 
     def question(self, key: str) -> Asked | None:
         """Ask for a key by hand, if that can be done at once."""
