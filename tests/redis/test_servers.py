@@ -202,10 +202,11 @@ def test_a_node_that_is_lost_can_be_replaced_by_an_empty_one(namespace):
     with Cluster.start() as cluster:
         cluster.client().set(namespace, "lost")
         dead = cluster.owner(namespace)
-        dead.kill()
+        dead.pause()
         others = [key for key in map(str, range(50)) if cluster.owner(key) is not dead]
         cluster.await_loss(dead)
         assert all(answers(cluster.owner(key), key) for key in others)
+        dead.kill()
         new = cluster.replace(dead)
         assert cluster.owner(namespace) is new
         assert cluster.client().get(namespace) is None
