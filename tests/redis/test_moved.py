@@ -59,8 +59,9 @@ def test_a_server_that_has_forgotten_a_clear_is_told_again(start_server, namespa
     server = start_server()
 
     async def run():
-        cache = GenericRedisCache(server.url, namespace=namespace)
-        await cache.set("a", 1)
+        cache, other = (GenericRedisCache(server.url, namespace=namespace) for _ in range(2))
+        await other.set("a", 1)
+        await other.disconnect()
         await asyncio.to_thread(server.client().save)
         await cache.clear()
         await asyncio.to_thread(server.restart)
