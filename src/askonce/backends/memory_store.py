@@ -89,6 +89,7 @@ class MemoryStore:
         self._uses: list[Held] = []
         self._left: list[Held | list[Held]] = []
         self._bytes = 0
+        self._for_want_of_room: Final = f"to keep max_size={max_size}"
         self._room: Final = math.inf if max_bytes is None else max_bytes
         self._events: Final = dict.fromkeys(_EVENTS, 0)
 
@@ -150,7 +151,8 @@ class MemoryStore:
         """Forget a fence."""
         with self._lock:
             self._fences.close(fence)
-            self._tags.forget(self._fences.oldest_version())
+            if self._tags._orphans:
+                self._tags.forget(self._fences.oldest_version())
 
     def break_fences(self, key: str) -> None:
         """Let no fill of this key that is under way be stored."""
@@ -172,7 +174,8 @@ class MemoryStore:
             return None
         size = self._size(fence.key, value)
         with self._lock:
-            if fence.broken or not self._tags.unchanged((*fence.tags, *tags), fence.version):
+            known = fence.tags if tags == fence.tags else (*fence.tags, *tags)
+            if fence.broken or not self._tags.unchanged(known, fence.version):
                 return None
             entry = self._store(fence.key, value, ttl, tags, fence.version, copy, size, windows, age)
             if age and entry is not None:
@@ -349,7 +352,7 @@ class MemoryStore:
 
     def _evict(self, newest: Held, now: float) -> None:
         while len(self._entries) > self.max_size:
-            self._evict_one(newest, now, f"to keep max_size={self.max_size}")
+            self._evict_one(newest, now, self._for_want_of_room)
         while self._bytes > self._room:
             self._evict_one(newest, now, f"to keep max_bytes={self.max_bytes}")
 
@@ -413,7 +416,8 @@ class MemoryStore:
         self._bytes -= entry.size
         if entry.meta is not None and entry.meta.tags:
             self._tags.release(entry, entry.meta.tags)
-            self._tags.forget(self._fences.oldest_version())
+            if self._tags._orphans:
+                self._tags.forget(self._fences.oldest_version())
 
     def _prolong(self, entry: Held, ttl: float) -> None:
         """Let an entry live ``ttl`` from now, with no windows after that; its age stays what it is."""

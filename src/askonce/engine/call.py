@@ -1,5 +1,6 @@
 """One question to one cache."""
 
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -11,7 +12,7 @@ from askonce.engine.figures import Figures
 from askonce.engine.modes import Demand
 from askonce.engine.notes import Notes
 from askonce.engine.record import CurrentCall
-from askonce.flight import own_kept
+from askonce.flight import Flight, own_kept
 from askonce.freshness import Freshness, Verdict, verdict
 from askonce.signature import Arguments
 
@@ -140,6 +141,13 @@ class Call:
             tags = self.function.tags
         return self.store.open_fence(self.key, tags)
 
+    def board(self, home: AbstractEventLoop | None, *, anew: bool) -> tuple[Flight, bool]:
+        """Join the flight of the key or begin one; the second answer is whether the caller leads."""
+        store = self.store
+        return store.flights.board(
+            self.key, self.open_fence, home=home, anew=anew, close_fence=store.close_fence
+        )
+
     def survey(self) -> "Survey":
         """What memory has for this call: the first time what was seen just now, since chance is in it."""
         if self.seen is not None:
@@ -222,8 +230,13 @@ class Call:
         if life is not None and life.fresh <= self.now:
             self.function.figures.stale += 1
 
-    def hit(self, entry: Entry) -> Any:
+    def hit(self, entry: Entry, *, admits: bool = True) -> Any:
         """Count a hit that was found by key, and answer it.
+
+        Args:
+            entry: what was found.
+            admits: whether a next call is to find it faster. What was found behind memory has to be asked
+                for once more before that: memory may be too small to keep it until then.
 
         Raises:
             Exception: the one that is stored, a copy for each caller.
@@ -233,7 +246,8 @@ class Call:
         value = entry.value
         if type(value) is Failure:
             raise own_kept(value.error)
-        self.function.admit(self.store, entry, self.arguments)
+        if admits:
+            self.function.admit(self.store, entry, self.arguments)
         return value
 
 

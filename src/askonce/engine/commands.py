@@ -7,7 +7,7 @@ from askonce.backends.engine import Sight
 from askonce.engine import filling, flow
 from askonce.engine.call import Call
 from askonce.engine.function import Function
-from askonce.engine.steps import Flow, Remote
+from askonce.engine.steps import HOME, Flow, Remote
 from askonce.signature import Arguments
 
 
@@ -47,7 +47,7 @@ def put(function: Function, value: Any, arguments: Arguments) -> Flow:
     value = function.checked(value)
     store.break_fences(call.key)
     # A flight of its own: a call that comes meanwhile joins it, and cannot compute beside it.
-    flight, _ = yield from flow.board(call, anew=True)
+    flight, _ = call.board((yield HOME), anew=True)
     try:
         landing, stored = yield from filling.keep(call, filling.fence_of(flight), value, replaces=True)
         filling.land(call, flight, landing)

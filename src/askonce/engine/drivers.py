@@ -21,7 +21,13 @@ async def drive(flow: Flow) -> Any:
         step = next(flow)
         while True:
             try:
-                outcome = await _carry_out(step)
+                # Not in ``_carry_out``: a coroutine is a good part of what an answer from behind memory costs.
+                if type(step) is Remote:
+                    outcome = await _ask_remote(step)
+                elif type(step) is Home:
+                    outcome = asyncio.get_running_loop()
+                else:
+                    outcome = await _carry_out(step)
             except BaseException as error:  # noqa: BLE001  the flow decides what it means
                 step = flow.throw(error)
             else:

@@ -7,13 +7,19 @@ from typing import Any
 from askonce._types import Entry
 from askonce.engine import filling, found
 from askonce.engine.call import Call
-from askonce.engine.steps import Behind, Flow, Home, Launch, Step, Wait, Wrapped
+from askonce.engine.steps import HOME, Behind, Flow, Launch, Remote, Step, Wait, Wrapped
 from askonce.exceptions import NotCachedError
 from askonce.flight import Flight, Landing, current_flight, own_copy
 
 
 def serve(call: Call) -> Flow:
     """The answer of a call, as the contexts around it want it."""
+    if call.demand is None and call.store.enabled:
+        return _cached(call)
+    return _demanded(call)
+
+
+def _demanded(call: Call) -> Flow:
     if call.way == "only_if_cached":
         return (yield from stored(call))
     if not call.store.enabled or call.way == "bypass":
@@ -95,7 +101,7 @@ def revalidate(call: Call, entry: Entry) -> Generator[Step, Any, None]:
 
 def _replaced(call: Call, entry: Entry) -> Generator[Step, Any, None]:
     """A flight that nobody waits for, in a context of its own."""
-    home = yield Home()
+    home = yield HOME
     flight = call.store.flights.begin(
         call.key, call.open_fence, home=home, close_fence=call.store.close_fence
     )
@@ -155,7 +161,7 @@ def _fly(
 
     The landing is ``None`` where that took longer than the limit; the flight goes on.
     """
-    flight, leads = yield from board(call, anew=anew)
+    flight, leads = call.board((yield HOME), anew=anew)
     try:
         landing: Landing | None
         if leads:
@@ -173,27 +179,30 @@ def _fly(
     return landing, leads
 
 
-def board(call: Call, *, anew: bool) -> Generator[Step, Any, tuple[Flight, bool]]:
-    """Join the flight of a key or begin one; the second answer is whether the caller leads."""
-    home = yield Home()
-    return call.store.flights.board(
-        call.key, call.open_fence, home=home, anew=anew, close_fence=call.store.close_fence
-    )
-
-
 def _lead(
     call: Call, flight: Flight, *, anew: bool, limit: float | None
 ) -> Generator[Step, Any, Landing | None]:
     """Look once more, since another flight may have landed since the first look; then compute."""
-    landed = None
-    try:
-        if not anew:
-            landed = yield from look_again(call, flight)
-    except BaseException:
-        filling.give_up(call, flight)
-        raise
-    if landed is not None:
-        return landed
+    if not anew:
+        try:
+            entry, is_due = call.survey().entry, False
+            if entry is None and call.asks_remote:
+                fence = filling.fence_of(flight)
+                answer = yield Remote(call.store, "read", (fence, call.function.shape))
+                entry, is_due, _ = found.brought_in(call, fence, answer)
+            if entry is not None:
+                landed = filling.land_with(call, flight, entry)
+                if is_due:  # by a flight that nobody waits for, after this one
+                    yield from revalidate(call, entry)
+                return landed
+        except BaseException:
+            filling.give_up(call, flight)
+            raise
+    return (yield from _launch(call, flight, limit))
+
+
+def _launch(call: Call, flight: Flight, limit: float | None) -> Generator[Step, Any, Landing | None]:
+    """Compute, where no caller can cancel it."""
     if limit is None and call.asks_remote:  # something to fall back on may have come from there
         limit = _limit(call, call.fallback())
     if limit is not None:  # the caller may be gone while the function still runs
@@ -201,20 +210,6 @@ def _lead(
     landing: Landing | None = yield Launch(
         flight, filling.work(call, flight), lambda: filling.give_up(call, flight), limit
     )
-    return landing
-
-
-def look_again(call: Call, flight: Flight) -> Generator[Step, Any, Landing | None]:
-    """Land a flight with what has been stored since the first look, here or behind memory."""
-    entry = call.survey().entry
-    is_due = False
-    if entry is None and call.asks_remote:
-        entry, is_due, _ = yield from found.read(call, filling.fence_of(flight))
-    if entry is None:
-        return None
-    landing = filling.land_with(call, flight, entry)
-    if is_due:  # by a flight that nobody waits for, after this one
-        yield from revalidate(call, entry)
     return landing
 
 
@@ -251,7 +246,7 @@ def is_for(call: Call, led: bool, landing: Landing) -> bool:
 
 def _passenger_value(call: Call, landing: Landing, *, led: bool, joins: bool, falls_back: bool = True) -> Any:
     if isinstance(landing.value, Entry):
-        return call.hit(landing.value)
+        return call.hit(landing.value, admits=False)
     call.function.figures.joined += joins
     if landing.error is not None:
         stale = call.fallback() if falls_back and isinstance(landing.error, Exception) else None

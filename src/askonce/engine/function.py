@@ -14,7 +14,7 @@ from askonce.backends.engine import EngineStore, Names
 from askonce.backends.interface import CacheInterface
 from askonce.codec.shapes import NO_SHAPE, Shape
 from askonce.engine import modes, streampath
-from askonce.engine.call import Call
+from askonce.engine.call import NOTHING, Call
 from askonce.engine.each import check_each, items_of, place_of_list
 from askonce.engine.figures import Figures
 from askonce.engine.hitpath import HitPath, Plan, admissible, build
@@ -275,8 +275,8 @@ class Function:
         entry = store.look(call.key)
         if entry is not None and not call.accepts(entry):  # an exception that is not kept any more
             entry = None
-        elif entry is None and self.freshness.outlives:
-            call.seen = call.survey()
+        elif entry is None:
+            call.seen = call.survey() if self.freshness.outlives else NOTHING
             entry = None if call.seen.is_due else call.seen.entry
         return (None, self._ask(call)) if entry is None else (call.hit(entry), None)
 

@@ -9,7 +9,7 @@ from askonce._types import Entry
 from askonce.engine import filling, flow, found, joint
 from askonce.engine.call import Call
 from askonce.engine.joint import Batch, Seat
-from askonce.engine.steps import Behind, Flow, Home, Launch, Step, Wait, Wrapped
+from askonce.engine.steps import HOME, Behind, Flow, Launch, Step, Wait, Wrapped
 from askonce.flight import Flight, Landing, current_flight, own_copy
 
 Outcome = Callable[[], Any]
@@ -30,7 +30,7 @@ def fly(
     Returns:
         The outcomes by key. Items that are not among them want another flight.
     """
-    home = yield Home()
+    home = yield HOME
     seats: list[Seat] = []
     left: list[Seat] = []
     try:
@@ -122,7 +122,7 @@ def _refreshed(batch: Batch, due: list[tuple[Call, Entry]]) -> Flow:
 
 def _replaced(batch: Batch, due: list[tuple[Call, Entry]]) -> Generator[Step, Any, None]:
     """One run behind the callers for all items that are due and that nobody computes."""
-    seats = _begin(due, (yield Home()))
+    seats = _begin(due, (yield HOME))
     entries = {call.key: entry for call, entry in due}
     try:
         led = yield from _still_old(seats, entries)

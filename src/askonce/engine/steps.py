@@ -6,7 +6,7 @@ serves tasks and threads.
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from askonce.backends.engine import EngineStore
 from askonce.engine.call import Source
@@ -27,6 +27,9 @@ class Invoke:
 @dataclass(slots=True, eq=False)
 class Home:
     """Ask which event loop would carry the work of a flight; answers ``None`` where the thread would."""
+
+
+HOME: Final = Home()
 
 
 @dataclass(slots=True, eq=False)

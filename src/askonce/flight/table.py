@@ -201,7 +201,7 @@ class Flights:
             RecursionError: the flight waits, directly or through others, for the caller's own.
         """
         mine = _flying()
-        joined = None if anew else self._join(key, mine)
+        joined = None if anew or key not in self._flights else self._join(key, mine)
         if joined is not None:
             return joined, False
         fence = open_fence()
