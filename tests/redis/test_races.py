@@ -60,6 +60,8 @@ def test_a_fill_that_a_change_overtook_is_kept_nowhere(server, namespace, change
             await CHANGES[change](theirs, slow.key)
             slow.go_on.set()
             assert await task == "a1"
+            if server.url.startswith("redis+cluster"):  # news of tags come over another connection
+                await until_async(lambda: not has_copy(ours, slow.key))
             assert not has_copy(ours, slow.key)
             stored = "by hand" if change == "set" else MISS
             assert await theirs.get(slow.key, MISS) == stored

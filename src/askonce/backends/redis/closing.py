@@ -9,7 +9,9 @@ _TURN: Final = 0.05
 
 
 async def settled(flights: Flights, seconds: float) -> None:
-    """Wait until nothing is being computed for a cache, then cancel what still is.
+    """Wait until nothing is being computed for a cache, then cancel what nobody waits for.
+
+    What a caller waits for is the caller's to cancel: it would only begin again.
 
     Args:
         flights: of the cache.
@@ -18,7 +20,9 @@ async def settled(flights: Flights, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     for flight in flights.under_way():
-        if not await _landed(flight, deadline - loop.time()) and flight.cancel is not None:
+        if await _landed(flight, deadline - loop.time()) or flight.aboard:
+            continue
+        if flight.cancel is not None:
             flight.cancel()
             await _landed(flight, _TURN)
 

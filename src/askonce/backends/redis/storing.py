@@ -150,7 +150,21 @@ class Stores:
         self._state.counts.unencodable += 1
         self._state.cannot("value_not_encodable", fence.key, error)
         if note is None or note.held:
-            await self.bury(client, fence.key)
+            await self._bury_quietly(client, fence.key)
+
+    async def _bury_quietly(self, client: Client, key: str) -> None:
+        """``bury`` where memory keeps its copy: no server reports a plain command to its sender."""
+        name = self._state.names.data(key)
+        link = client.route(name)
+        if link is None:
+            raise Unreachable("the server of this key cannot be reached")
+        lives = _ms(self._state.settings.tombstone_ttl)
+        if link.is_error(await link.send(pack((b"SET", name, tombstone(), b"PX", lives)))):
+            await self.bury(client, key)  # full: a script may write all the same
+            return
+        ledger = self._state.ledger
+        ledger.told(key)
+        client.publish(client.feed.of_keys([key]), lambda: ledger.owe_key(key))
 
     def _prolong(self, client: Client, tags: tuple[str, ...], stamps: Stamps) -> None:
         """Have the tokens of an entry live as long as the entry."""
