@@ -28,8 +28,9 @@ from askonce._types import Ttl
 from askonce.backends.interface import CacheInterface
 from askonce.engine import batch, flow, streams
 from askonce.engine.call import Call
-from askonce.engine.drivers import drive, drive_blocking
+from askonce.engine.drivers import drive_blocking
 from askonce.engine.function import Drive, Flow, Function
+from askonce.engine.haste import serve
 from askonce.engine.naming import identity_of
 from askonce.engine.options import Options, check_text_or_number
 from askonce.methods import CachedCallable, CachedMethod, cached_method
@@ -320,7 +321,7 @@ _ASK: Final[Mapping[Kind, Callable[[Call], Flow]]] = {
     "generator": streams.play,
 }
 _DRIVE: Final[Mapping[Kind, Drive]] = {
-    "async": drive,
+    "async": serve,
     "sync": drive_blocking,
     "async generator": streams.AsyncRun,
     "generator": streams.run,

@@ -59,6 +59,7 @@ class PlainStore:
         self.flights = Flights(self)
         self.names = Names()
         self.remote = PlainTier(weakref.ref(cache))
+        self.quick = None
         self._fences = Fences()
 
     def hold(self) -> None:

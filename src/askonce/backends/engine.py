@@ -205,6 +205,37 @@ class RemoteTier(Protocol):
         ...
 
 
+class Reply(Protocol):
+    """What a tier behind memory said and has to look at closely; ``Fence.note`` bears it there.
+
+    Attributes:
+        spent: seconds that it took.
+    """
+
+    spent: float
+
+    def end(self) -> None:
+        """Say that nobody goes on with it; may be called again."""
+        ...
+
+
+class QuickTier(Protocol):
+    """A tier behind memory that answers what is as common as can be in as few steps as can be."""
+
+    async def read(
+        self, key: str, tags: tuple[str, ...], shape: Shape, *, isolates: bool
+    ) -> Found | Reply | None:
+        """What counts under a key, for a caller of its own; memory has it if it may. Raises no failure.
+
+        Args:
+            key: nobody computes it here, or ``None`` is the answer.
+            tags: that the entry should have.
+            shape: what may be built of it.
+            isolates: whether the caller may change what it gets.
+        """
+        ...
+
+
 class EngineStore(Protocol):
     """The memory side of a backend, as the engine sees it. No method awaits, blocks for I/O or raises."""
 
@@ -223,6 +254,8 @@ class EngineStore(Protocol):
     """Which function bears which name in this cache."""
     remote: RemoteTier | None
     """The tier behind memory, or ``None`` where memory is all."""
+    quick: QuickTier | None
+    """A short way to it, if there is one."""
 
     def look(self, key: str) -> Entry | None:
         """The entry of a key that may be served without a second thought, marked as used, or ``None``.

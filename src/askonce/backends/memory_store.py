@@ -20,7 +20,7 @@ from askonce._types import (
 )
 from askonce.backends.checks import DIGESTED
 from askonce.backends.drops import REMEMBERED, DropRecord
-from askonce.backends.engine import Fence, HitSource, Names, RemoteTier, Sight
+from askonce.backends.engine import Fence, HitSource, Names, QuickTier, RemoteTier, Sight
 from askonce.backends.eviction import Policy
 from askonce.backends.expiry import Calendar
 from askonce.backends.fences import Fences
@@ -58,6 +58,7 @@ class MemoryStore:
     enabled: bool = True
     keeps_windows: bool = True
     remote: RemoteTier | None = None
+    quick: QuickTier | None = None
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from askonce._types import Entry, Failure, Life, born_at, is_failure, life_of
-from askonce.backends.engine import EngineStore, Fence
+from askonce.backends.engine import EngineStore, Fence, Reply
 from askonce.codec.shapes import Shape
 from askonce.engine.figures import Figures
 from askonce.engine.modes import Demand
@@ -112,6 +112,10 @@ class Call:
     """What the function says of its answer, from when it runs."""
     renews: bool = False
     """Whether its answer is to take the place of one that others may have."""
+    tags: tuple[str, ...] | None = None
+    """Those that are known before the function runs, if somebody has made them already."""
+    reply: Reply | None = None
+    """What the tier behind memory has said already, for the first fence."""
     spare: tuple[Entry, Fence] | None = None
     """What may stand in and is in no memory, and the fence that it was found with."""
 
@@ -135,11 +139,17 @@ class Call:
 
     def open_fence(self) -> Fence:
         """Begin a fill, with the tags that are known before the function runs."""
-        tags = self.function.tags_of(self.arguments)
+        tags = self.tags
+        if tags is None:
+            tags = self.function.tags_of(self.arguments)
         if tags is None:
             self.untagged = True
             tags = self.function.tags
-        return self.store.open_fence(self.key, tags)
+        fence = self.store.open_fence(self.key, tags)
+        reply, self.reply = self.reply, None
+        if reply is not None:
+            fence.note, fence.spent = reply, reply.spent
+        return fence
 
     def board(self, home: AbstractEventLoop | None, *, anew: bool) -> tuple[Flight, bool]:
         """Join the flight of the key or begin one; the second answer is whether the caller leads."""

@@ -93,7 +93,8 @@ class Function:
         self.tags = self.rules.tags
         self.operation = options.operation
         self.freshness = options.freshness
-        self._ask = ask
+        self._ask = self.ask = ask
+        self._hastes = self.kind == "async" and not self.freshness.outlives
         if is_generator(self.kind):
             check_for_generator(options, self.label)
         check_each(options, self.signature, wrapped, self.label)
@@ -264,8 +265,8 @@ class Function:
 
     # --- its fast index
 
-    def find(self, arguments: Arguments) -> tuple[Any, Flow | None]:
-        """Look a call up by its key: the answer and ``None``, or anything and the flow that serves it."""
+    def find(self, arguments: Arguments) -> tuple[Any, Flow | Call | None]:
+        """Look a call up by its key: the answer and ``None``, or anything and what ``haste`` serves."""
         if modes.open_frames and (demand := modes.demand()) is not None:
             return None, self._ask(self._demanding(demand, arguments))
         store = self.store()
@@ -278,7 +279,9 @@ class Function:
         elif entry is None:
             call.seen = call.survey() if self.freshness.outlives else NOTHING
             entry = None if call.seen.is_due else call.seen.entry
-        return (None, self._ask(call)) if entry is None else (call.hit(entry), None)
+        if entry is not None:
+            return call.hit(entry), None
+        return None, call if self._hastes and store.quick is not None else self._ask(call)
 
     def call_of(self, arguments: Arguments) -> Call:
         """A call with what the contexts around it ask."""

@@ -13,6 +13,7 @@ from askonce.backends.rebuild import rebuilt
 from askonce.backends.redis.address import parse_address
 from askonce.backends.redis.closing import settled
 from askonce.backends.redis.copies import Copies
+from askonce.backends.redis.haste import Haste
 from askonce.backends.redis.link import checked
 from askonce.backends.redis.settings import Settings
 from askonce.backends.redis.state import State
@@ -120,6 +121,7 @@ class GenericRedisCache(CacheInterface):
         self._copies: Final = copies
         self._tier: Final = RedisTier(State(settings, framing, copies), address, security_config)
         copies.remote = self._tier
+        copies.quick = Haste(self._tier, copies)
         self._raises: Final = raise_errors
         self._drain: Final = parse_ttl(drain, "drain")
         self._found_there = 0  # by hand, in Redis
@@ -189,7 +191,7 @@ class GenericRedisCache(CacheInterface):
             return await self._tier.fetch(Fence(place, (), 0), shape)
         client, question = asked
         data = await question.answer
-        found = self._tier.plain(client, question, data) if as_type is None else None
+        found = self._tier.plain(client, question, data, (), NO_SHAPE) if as_type is None else None
         return found or await self._tier.judge(client, Fence(place, (), 0), question, checked(data), shape)
 
     async def set(self, key: str, value: Any, ttl: Ttl | None = None, *, tags: Iterable[str] = ()) -> bool:

@@ -29,7 +29,7 @@ class Copies(InMemoryCache):
 
     def lacks(self, key: str) -> bool:
         """Whether memory certainly has nothing of a key; counts a miss then."""
-        if key in self._entries or len(key) > PLAIN_KEY:
+        if type(key) is not str or key in self._entries or len(key) > PLAIN_KEY:
             return False
         self._misses += 1.0
         return True
@@ -38,12 +38,16 @@ class Copies(InMemoryCache):
         """Note that somebody reads a key; ``keep`` or ``end_reading`` with the same token ends it."""
         self._fences.reading[key] = token
 
-    def end_reading(self, key: str, token: object) -> None:
-        """Note that a key was read, of which nothing is kept."""
-        if self._fences.reading.get(key) is token:
-            self._fences.reading.pop(key, None)
+    def end_reading(self, key: str, token: object) -> bool:
+        """Note that a key was read, of which nothing is kept; whether it did not change meanwhile."""
+        reading = self._fences.reading
+        return reading.get(key) is token and reading.pop(key, None) is token
 
-    def keep(self, key: str, token: object, found: Found) -> None:
+    def is_busy(self, key: str) -> bool:
+        """Whether somebody reads or computes a key at the moment."""
+        return key in self._fences.reading or key in self.flights
+
+    def keep(self, key: str, token: object, found: Found, *, isolates: bool = True) -> None:
         """Keep a copy of what was read, unless the key changed meanwhile.
 
         A full memory takes only what was read before: what is asked once makes nothing leave (Einziger,
@@ -54,7 +58,7 @@ class Copies(InMemoryCache):
                 self._asked.clear()
             self._asked.add(key)
             return
-        copy = copier(found.value)
+        copy = copier(found.value) if isolates else None
         value = found.value if copy is None else copy(found.value)
         size = self._size(key, value)
         ttl, windows = self._within(found.ttl, found.windows)

@@ -82,6 +82,33 @@ class Question(NamedTuple):
     epoch: int
 
 
+class Reply:
+    """What stands under a key and has to be looked at closely; a fence that is opened now may go on with it.
+
+    Args:
+        client: over whose connections it was read.
+        question: what was asked.
+        data: what came of it.
+        spent: seconds that it took.
+        take: ends the watch over the key and says whether it is still as it was read; only once.
+    """
+
+    __slots__ = ("client", "data", "question", "spent", "take")
+
+    def __init__(
+        self, client: Client, question: Question, data: bytes, spent: float, take: Callable[[], bool]
+    ) -> None:
+        self.client = client
+        self.question = question
+        self.data = data
+        self.spent = spent
+        self.take = take
+
+    def end(self) -> None:
+        """Keep watch no longer."""
+        self.take()
+
+
 class Looks:
     """Looks at keys.
 
@@ -145,19 +172,25 @@ class Looks:
 
     def glance(self, question: Question, fence: Fence, data: bytes) -> Glance | None:
         """What a common entry holds that counts; ``None`` where ``judge`` has to look closer."""
-        state, tags = self._state, fence.tags
-        tokens = state.tokens
-        generation = tokens.generation
-        section = self._section(tags) if tags else b""
-        if generation is None or section is None or len(state.ledger):
-            return None
-        glance = state.framing.glance(data, question.name, generation, section)
-        if glance is None or glance[2] <= question.link.now * 1000:
+        tags, generation = fence.tags, self._state.tokens.generation
+        glance = self.glance_at(question, tags, data)
+        if glance is None or generation is None:
             return None
         note = fence.note = Note(data, generation, question.epoch)
         if tags:
             note.tokens = self._sections[tags][2]
         return glance
+
+    def glance_at(self, question: Question, tags: tuple[str, ...], data: Any) -> Glance | None:
+        """The same for those who fill nothing."""
+        state = self._state
+        tokens = state.tokens
+        generation = tokens.generation
+        section = self._section(tags) if tags else b""
+        if generation is None or section is None or type(data) is not bytes or len(state.ledger):
+            return None
+        glance = state.framing.glance(data, question.name, generation, section)
+        return None if glance is None or glance[2] <= question.link.now * 1000 else glance
 
     def _section(self, tags: tuple[str, ...]) -> bytes | None:
         """How the tags of an entry stand in its frame if it counts; ``None`` where a token is not known."""

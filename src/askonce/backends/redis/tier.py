@@ -23,7 +23,7 @@ from askonce.backends.redis.address import Address
 from askonce.backends.redis.client import Client
 from askonce.backends.redis.lease import take_lease
 from askonce.backends.redis.link import checked
-from askonce.backends.redis.looking import Look, Looks, Question, Unreachable
+from askonce.backends.redis.looking import Look, Looks, Question, Reply, Unreachable
 from askonce.backends.redis.patience import within
 from askonce.backends.redis.stamps import end_of, found_of
 from askonce.backends.redis.state import State
@@ -31,7 +31,7 @@ from askonce.backends.redis.storing import Stores
 from askonce.backends.sync import run_blocking
 from askonce.codec.frame import FOREVER_MS, Frame, Glance, Header
 from askonce.codec.offload import offload
-from askonce.codec.shapes import NO_SHAPE, Shape
+from askonce.codec.shapes import Shape
 from askonce.codec.values import decode
 from askonce.exceptions import BackendError, CodecError
 from askonce.security import SecurityConfig
@@ -101,8 +101,11 @@ class RedisTier:
 
     async def fetch(self, fence: Fence, shape: Shape) -> Found | None:
         """The value under the fence's key, if it counts."""
+        reply = fence.note
         fence.note, fence.dirty, fence.looking = None, False, True  # see ``look``
         try:
+            if type(reply) is Reply and reply.client.up and reply.take():
+                return await self.judge(reply.client, fence, reply.question, reply.data, shape)
             client = self._up() or await self.client()
             question = self._looks.ask(client, fence)
             data = checked(await question.answer)
@@ -154,36 +157,34 @@ class RedisTier:
         self.state.cannot("value_not_decodable", key, error)
 
     def question(self, key: str) -> Asked | None:
-        """Ask for a key by hand, if that can be done at once."""
+        """Ask for a key without a fence, if that can be done at once."""
         client = self._up()
         state = self.state
         if client is None or state.tokens.generation is None or len(state.ledger):
             return None
         return client, self._looks.question(client, key)
 
-    def plain(self, client: Client, question: Question, data: bytes) -> Found | None:
-        """What was asked by hand, if it is as common as can be; else ``judge`` has to look closer."""
-        state = self.state
-        generation = state.tokens.generation
-        if type(data) is not bytes or generation is None or len(state.ledger):
-            return None
-        glance = state.framing.glance(data, question.name, generation, b"")
+    def plain(
+        self, client: Client, question: Question, data: Any, tags: tuple[str, ...], shape: Shape
+    ) -> Found | None:
+        """What was asked without a fence, if it is as common as can be; else ``judge`` has to look closer."""
+        glance = self._looks.glance_at(question, tags, data)
         if glance is None:
             return None
         kind, born, fresh, payload = glance
-        now = question.link.now
-        ttl = fresh / 1000 - now
-        if ttl <= 0 or len(payload) > _BIG:
+        if len(payload) > _BIG:
             return None
         try:
-            value = decode(kind, payload, NO_SHAPE)
+            value = decode(kind, payload, shape)
         except CodecError:
             return None
-        state.counts.hits += 1
+        self.state.counts.hits += 1
+        now = question.link.now
+        ttl = fresh / 1000 - now
         if fresh == FOREVER_MS:
             ttl = FOREVER
         age = max(now - born / 1000, 0.0)
-        return Found(value, min(ttl, (fresh - born) / 1000), age, (), None, client.hears)
+        return Found(value, min(ttl, (fresh - born) / 1000), age, tags, None, client.hears)
 
     def _up(self) -> Client | None:
         """The connections of the running loop, if they can be used at once."""
@@ -268,7 +269,7 @@ class RedisTier:
             async with self._what_is_left(fence):
                 return await self.fetch(fence, shape)
         except (BackendError, TimeoutError) as error:
-            self._note_failure("read", error)
+            self.note_failure("read", error)
             return None
         finally:
             self._spend(fence, began)
@@ -287,7 +288,7 @@ class RedisTier:
             async with self._what_is_left(fence):
                 await self.look(fence)
         except (BackendError, TimeoutError) as error:
-            self._note_failure("observe", error)
+            self.note_failure("observe", error)
         finally:
             self._spend(fence, began)
 
@@ -297,7 +298,7 @@ class RedisTier:
             async with self._what_is_left(fence):
                 return await self.store(fence, answer)
         except (BackendError, TimeoutError) as error:
-            self._note_failure("write", error)
+            self.note_failure("write", error)
             if answer.replaces or (fence.note is not None and fence.note.held):
                 self.owe(fence.key)
             return Written.FAILED
@@ -312,7 +313,7 @@ class RedisTier:
             async with within(self.state.settings.timeout):
                 return await self.bury(key)
         except (BackendError, TimeoutError) as error:
-            self._note_failure("remove", error)
+            self.note_failure("remove", error)
             self.owe(key)
             return False
 
@@ -322,7 +323,7 @@ class RedisTier:
             async with within(self.state.settings.timeout):
                 await self.revoke(tags)
         except (BackendError, TimeoutError) as error:
-            self._note_failure("invalidate_tags", error)
+            self.note_failure("invalidate_tags", error)
             self.state.ledger.owe_tags(tags)
 
     async def sight(self, key: str) -> Sight:
@@ -347,7 +348,7 @@ class RedisTier:
             client = await self.client()
             return await take_lease(self.state, client, fence, lambda: self.fetch(fence, shape), wait=wait)
         except BackendError as error:
-            self._note_failure("lease", error)
+            self.note_failure("lease", error)
             return None
 
     def owe(self, key: str) -> None:
@@ -364,7 +365,8 @@ class RedisTier:
         if now - began > self.state.settings.timeout * _SLOW:
             self._slow_until = now + _WARY
 
-    def _note_failure(self, what: str, error: Exception) -> None:
+    def note_failure(self, what: str, error: Exception) -> None:
+        """Count a failure, unless nobody was asked."""
         if not isinstance(error, Unreachable):
             self.state.failed(what, error)
 
