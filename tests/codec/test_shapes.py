@@ -287,7 +287,19 @@ def test_a_class_of_a_script_is_called_the_same_where_it_is_imported(tmp_path, m
 
 def test_generic_models_are_told_apart_by_all_their_arguments():
     """Nested, united and annotated ones too."""
-    forms = [int, str, list[int], list[str], int | str, int | None, Literal["a"], Literal["b"], Leaf, Kind]
+    forms = [
+        int,
+        str,
+        list[int],
+        list[str],
+        int | str,
+        int | None,
+        Annotated[int, "a"],
+        Literal["a"],
+        Literal["b"],
+        Leaf,
+        Kind,
+    ]
     names = {shapes.name_of(GenericModel[form]) for form in forms}
 
     assert len(names) == len(forms)

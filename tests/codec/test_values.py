@@ -1,6 +1,7 @@
 """What a function returns comes back as it was, of the same types all the way down."""
 
 import datetime as dt
+import enum
 import inspect
 import ipaddress
 import math
@@ -23,6 +24,10 @@ from askonce.exceptions import CodecError
 
 HOUR = dt.timedelta(hours=1)
 AUTUMN = dt.datetime(2024, 10, 27, 2, 30, 15, 123456)
+
+
+class Level(enum.IntEnum):
+    LOW = 1
 
 
 def nest(depth, wrap=lambda inner: [inner], core=None):
@@ -284,6 +289,18 @@ def test_a_long_list_of_finite_numbers_whose_sum_is_not():
     assert strict(there_and_back([1.0] * 20 + [1])) == strict([1.0] * 20 + [1])
     assert strict(there_and_back([*range(20), (1,)])) == strict([*range(20), (1,)])
     assert encode(huge, NO_SHAPE)[0] is Kind.JSON
+
+
+@pytest.mark.parametrize("part", [1, 0.5, "a", True, None])
+@pytest.mark.parametrize("odd", [2, 1.5, "b", None, (1,), 2**70, "\ud800", math.inf, Level.LOW, {"x": (1,)}])
+def test_one_odd_value_among_many_alike_is_not_overlooked(part, odd):
+    """Wherever it is, in what is looked at all at once."""
+    for place in (0, 20, 40):
+        many = [part] * 40
+        many.insert(place, odd)
+        for each in (many, tuple(many), {str(n): it for n, it in enumerate(many)}):
+            assert survives(each, Level)
+    assert encode([part] * 40, NO_SHAPE)[0] is Kind.JSON
 
 
 def test_what_was_read_is_nobody_elses():

@@ -196,6 +196,29 @@ def test_a_cached_hash_does_not_travel():
     assert {value: 1}[there_and_back(value, Hashed)] == 1
 
 
+def test_a_named_tuple_with_more_or_less_than_its_fields_is_refused():
+    """It would not come back as it is."""
+
+    class Wider(Point):
+        pass
+
+    wider = Wider(1)
+    wider.more = 2
+
+    for value in (wider, tuple.__new__(Point, [1])):
+        with pytest.raises(CodecError, match="other things in it"):
+            encode(value, Shape.of(Point | Wider))
+
+
+def test_attributes_that_differ_between_instances_come_back():
+    """However many forms instances of one class have."""
+    values = [Order(n) for n in range(100)]
+    for n, value in enumerate(values):
+        setattr(value, f"extra{n}", n)
+
+    assert strict(there_and_back(values, Order)) == strict(values)
+
+
 def test_a_list_of_instances_names_class_and_fields_once():
     """Ten thousand rows do not cost ten thousand times the names."""
     rows = [Order(n) for n in range(100)]

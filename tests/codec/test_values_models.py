@@ -172,6 +172,7 @@ def test_a_payload_that_does_not_fit_the_model_is_refused():
         (b'"name","price"', b'"name"'),
         (b"0,null", b'0,["l","nothing"]'),
         (b"null,null,", b'null,{"more":1},'),
+        (b"null,null,", b'null,{"name":"b"},'),
         (b'null,"a"', b'{"_secret":1},"a"'),
     ]:
         with pytest.raises(CodecError, match="Item"):
@@ -251,6 +252,48 @@ def test_storing_a_model_leaves_it_as_it_is():
     with pytest.raises(CodecError, match="Sorting"):
         encode(value, Shape.of(Sorting))
     assert value.it == [2, 1]
+
+
+def test_an_attribute_that_is_no_field_is_refused():
+    """It would be lost."""
+    value = Item(name="a")
+    vars(value)["sneaked"] = 1
+
+    with pytest.raises(CodecError, match="sneaked is no field"):
+        encode(value, Shape.of(Item))
+
+
+def test_a_model_that_validates_to_another_class_is_not_stored():
+    """Its class would not be what it was."""
+
+    class Choosy(BaseModel):
+        a: int
+
+        @pydantic.model_validator(mode="wrap")
+        @classmethod
+        def choose(cls, value, handler):
+            return Sealed(a=1) if type(value) is dict else handler(value)
+
+    with pytest.raises(CodecError, match="something else"):
+        encode(Choosy.model_construct(a=1), Shape.of(Choosy))
+
+
+def test_a_field_that_is_given_only_by_a_path_comes_back():
+    """With a constructor of the model's own as well, unless that hides it."""
+
+    class Deep(BaseModel):
+        a: int = Field(0, validation_alias=pydantic.AliasPath("x", "y"))
+
+    class Custom(Deep):
+        def __init__(self, **fields):
+            super().__init__(**fields)
+
+    value = Deep(x={"y": 5})
+
+    assert same(there_and_back(value, Deep), value)
+    with pytest.raises(CodecError, match="changes 'a'"):
+        encode(Custom(x={"y": 5}), Shape.of(Custom))
+    assert same(there_and_back(Custom(), Custom), Custom())
 
 
 def test_a_field_that_was_never_set_is_refused():

@@ -27,13 +27,11 @@ def is_plain(value: object) -> bool:
 
 
 def is_flat(parts: Collection[Any], atoms: frozenset[type]) -> bool:
-    """Whether all of some parts are atoms, or all finite floats, found at the speed of C.
+    """Whether all of many parts are atoms, or all finite floats, found at the speed of C.
 
     A few such collections are not recognised.
     """
     kinds = list(map(type, parts))
-    if not kinds:
-        return True
     first = kinds[0]
     if kinds.count(first) < len(kinds):
         return atoms >= {*kinds}

@@ -118,7 +118,7 @@ class InstancePlan(Plan):
         fields = _declared(cls)
         self._required = {name for name, is_required in fields.items() if is_required}
         self._slots = _slots(cls)
-        self._attributes = _attributes_of(cls)
+        self._attributes: Any = _attributes_of(cls)
         # What a property has cached is made anew; the last is how a generic class was spelled.
         self._skipped = cached_names(cls) - fields.keys() | {"__orig_class__"}
         self._known = fields.keys() | self._slots.keys()
@@ -167,8 +167,6 @@ class InstancePlan(Plan):
             if name in state:
                 slot.__set__(new, state.pop(name))
         if state:
-            if self._attributes is None:
-                raise self.misfit(f"{listed(state)} is no field of it")
             self._attributes.__get__(new).update(state)
         return new
 

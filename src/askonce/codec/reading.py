@@ -81,15 +81,15 @@ class Reader:
     def blob(self, size: int) -> bytes:
         """The next bytes that followed the JSON."""
         start, end = self._position, self._position + size
-        if type(size) is not int or not start <= end <= len(self._blobs):
+        if not start <= end <= len(self._blobs):
             raise CodecError("there are less bytes than the value mentions")
         self._position = end
         return self._blobs[start:end]
 
     def instance(self, node: list[Node], depth: int) -> Any:
         """An instance of a class that the header names."""
-        index = node[1]
-        if type(index) is not int or not 0 <= index < len(self._entries):
+        index: int = node[1]
+        if not 0 <= index < len(self._entries):
             raise CodecError("a class is not in the list of classes")
         plan, names = self._entries[index]
         return plan.build(names, self.parts(node, depth, 2))
