@@ -2,17 +2,19 @@
 
 import asyncio
 
+import pytest
 from load import under_load
 from worker import DEADLINE
 
 
-def test_a_server_that_is_killed_and_comes_back_empty(fresh_server, tmp_path):
+@pytest.mark.parametrize("single_flight", ["process", "cluster"])
+def test_a_server_that_is_killed_and_comes_back_empty(fresh_server, tmp_path, single_flight):
     async def killed_and_restarted(load):
         await asyncio.to_thread(fresh_server.kill)
         await load.await_calls()
         await asyncio.to_thread(fresh_server.launch)
 
-    under_load(fresh_server.url, tmp_path, killed_and_restarted)
+    under_load(fresh_server.url, tmp_path, killed_and_restarted, single_flight=single_flight)
 
 
 def test_a_server_that_is_killed_and_comes_back_with_what_it_had_earlier(fresh_server, tmp_path):

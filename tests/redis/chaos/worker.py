@@ -114,6 +114,16 @@ class Worker:
         return self.cache.get_stats()["redis"]["feed_losses"]
 
     @property
+    def failures(self):
+        """How often Redis did not answer."""
+        return self.cache.get_stats()["redis"]["failures"]
+
+    @property
+    def size(self):
+        """How many copies are in memory."""
+        return self.cache.get_stats()["size"]
+
+    @property
     def well(self):
         """Whether Redis is there, knows everything, and is heard."""
         redis = self.cache.get_stats()["redis"]
