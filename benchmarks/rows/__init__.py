@@ -14,4 +14,6 @@ from benchmarks.rows import (  # noqa: F401  isort: skip
     footprint,
     ratios,
     redis_hits,
+    redis_fleet,
+    redis_away,
 )
