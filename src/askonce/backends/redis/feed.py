@@ -1,7 +1,7 @@
 """What is heard of changes made elsewhere, and what is told of one's own."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from askonce.backends.redis.link import Link
@@ -44,9 +44,10 @@ class Feed:
         data: list[str] = []
         for key in keys:
             if key.startswith(names.data_prefix):
-                data.append(key[len(names.data_prefix) :].decode("utf-8", "surrogatepass"))
+                data += _texts([key[len(names.data_prefix) :]])
             elif key.startswith(names.tag_prefix):
-                self._doubt_tag(link, key, key[len(names.tag_prefix) :].decode("utf-8", "surrogatepass"))
+                for tag in _texts([key[len(names.tag_prefix) :]]):
+                    self._doubt_tag(link, key, tag)
             elif key == names.generation:
                 self._doubt_generation(link)
         if data:
@@ -98,7 +99,7 @@ class Feed:
             state.tokens.forget_all()
             state.memory.drop_all_copies()
             return
-        texts = [text.decode("utf-8", "surrogatepass") for text in _split(names)]
+        texts = _texts(_split(names))
         if kind == _KEY:
             state.memory.drop_copies(texts)
             state.changed([state.names.data(text) for text in texts])
@@ -126,6 +127,17 @@ class Feed:
     def _message(self, kind: bytes, texts: Sequence[str]) -> bytes:
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
         return kind + self._me + b"".join(len(text).to_bytes(4, "big") + text for text in encoded)
+
+
+def _texts(names: Iterable[bytes]) -> list[str]:
+    """Names as text; what is none was written by somebody else."""
+    texts: list[str] = []
+    for name in names:
+        try:
+            texts.append(name.decode("utf-8", "surrogatepass"))
+        except UnicodeDecodeError:
+            continue
+    return texts
 
 
 def _split(names: bytes) -> list[bytes]:
