@@ -20,6 +20,7 @@ from askonce.backends.redis.patience import within
 from askonce.backends.redis.pulse import Pulse
 from askonce.backends.redis.replay import replay
 from askonce.backends.redis.state import State
+from askonce.backends.redis.warmth import Warmth
 from askonce.backends.redis.wire import STIR, pack
 from askonce.exceptions import BackendError
 from askonce.security import SecurityConfig
@@ -55,6 +56,7 @@ class Client:
             self._fleet = Solo(dialer, self._link, self._prepare, sentinel=sentinel)
         self._listening: set[Link] = set()
         self._pulses: dict[Link, Pulse] = {}
+        self._warmth: Final = Warmth(state)
         self._is_stirred = self._kind == "pubsub"  # whether this kind of server tells of what we do for it
         self._feeding = False
         self._ids: dict[tuple[str, int], tuple[int, bytes]] = {}
@@ -282,6 +284,9 @@ class Client:
             return
         for link in self._fleet.links():
             link.tell(pack((b"TIME",)), functools.partial(self._beaten, link, time.monotonic()))
+        for key in self._warmth.next():
+            if (owner := self._fleet.route(key)) is not None:
+                owner.tell(pack((b"TOUCH", key)))
         self._beat_in(self._state.settings.heartbeat)
         if len(self._state.ledger):
             self._reopen()
@@ -291,12 +296,12 @@ class Client:
             return
         self._sync(link, reply, sent, time.monotonic())
         if self._is_stirred and link in self._listening:
-            self._listen_for(link)
+            self._listen_for(link, sent)
 
-    def _listen_for(self, link: Link) -> None:
+    def _listen_for(self, link: Link, sent: float) -> None:
         """Give up a connection over which nothing is heard any more; where it is quiet, stir."""
         pulse = self._pulses.setdefault(link, Pulse(link))
-        if pulse.is_gone():
+        if pulse.is_gone(sent):
             link.lose(LinkLost("the server does not tell of changes any more"))
         elif pulse.is_silent():
             self._stir(link, pulse.stirred)

@@ -9,6 +9,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 TOKEN: Final = 8
@@ -50,6 +51,12 @@ class Tokens:
         """The tags whose tokens have to be asked for."""
         known = self._known
         return [tag for tag in tags if tag not in known]
+
+    def some(self, start: int, most: int) -> tuple[list[str], int]:
+        """Tags whose tokens are known, from a place on; and the place to go on from."""
+        with self._lock:
+            start %= max(len(self._known), 1)
+            return list(islice(self._known, start, start + most)), start + most
 
     def learn(self, tag: str, token: bytes, asked: int) -> list[str]:
         """Keep what Redis answered, unless the tag changed since it was asked.

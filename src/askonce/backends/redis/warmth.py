@@ -1,0 +1,27 @@
+"""A full server drops what nobody touched for longest, and tokens that a process knows are not read again."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from askonce.backends.redis.state import State
+
+_TOGETHER: Final = 32
+
+
+class Warmth:
+    """Says which keys to touch, so that the server does not take for cold what every entry depends on.
+
+    Args:
+        state: of the cache.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state: Final = state
+        self._at = 0
+
+    def next(self) -> Iterator[bytes]:
+        """The generation and some tokens of tags, others at each call."""
+        names = self._state.names
+        yield names.generation
+        tags, self._at = self._state.tokens.some(self._at, _TOGETHER)
+        yield from map(names.tag, tags)

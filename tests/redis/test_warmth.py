@@ -1,0 +1,29 @@
+"""A full server evicts what is cold: what all entries depend on must not look so while it is in use."""
+
+import asyncio
+
+from patience import until_async
+from rediskit import caches
+
+from askonce import cached
+
+
+def test_what_entries_depend_on_is_as_warm_as_they_are(start_server, namespace):
+    """Tokens are read once and known from then on, so that they are touched for their own sake."""
+    server = start_server(args=["--maxmemory-policy", "allkeys-lfu", "--lfu-log-factor", "0"])
+
+    def touched(name):
+        return server.client().object("freq", f"{namespace}:{name}") > 12
+
+    async def scenario():
+        async with caches(server, namespace=namespace, heartbeat=0.02) as cache:
+
+            @cached(cache=cache, name="f", tags=[f"tag-{n}" for n in range(40)])
+            async def f(x):
+                return x
+
+            await f(1)
+            for name in ("g", "t:askonce.function:f", "t:tag-0", "t:tag-39"):
+                await until_async(lambda name=name: touched(name), what=name)
+
+    asyncio.run(scenario())
