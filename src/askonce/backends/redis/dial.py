@@ -148,5 +148,4 @@ def _tls_connection(context: ssl.SSLContext, options: dict[str, Any]) -> Any:
 
     connection = SSLConnection(**options)
     connection.ssl_context.context = context
-    connection.ssl_context.get = lambda: context  # type: ignore[method-assign]  # pyright: ignore[reportAttributeAccessIssue]
     return connection
