@@ -9,10 +9,10 @@ from askonce import cached
 
 
 def test_what_entries_depend_on_is_as_warm_as_they_are(start_server, namespace):
-    """Tokens are read once and known from then on, so that they are touched for their own sake."""
+    """Tokens are read once and known from then on, so that they are read for their own sake."""
     server = start_server(args=["--maxmemory-policy", "allkeys-lfu", "--lfu-log-factor", "0"])
 
-    def touched(name):
+    def read_often(name):
         return server.client().object("freq", f"{namespace}:{name}") > 12
 
     async def scenario():
@@ -24,6 +24,6 @@ def test_what_entries_depend_on_is_as_warm_as_they_are(start_server, namespace):
 
             await f(1)
             for name in ("g", "t:askonce.function:f", "t:tag-0", "t:tag-39"):
-                await until_async(lambda name=name: touched(name), what=name)
+                await until_async(lambda name=name: read_often(name), what=name)
 
     asyncio.run(scenario())

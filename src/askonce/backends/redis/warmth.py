@@ -1,4 +1,4 @@
-"""A full server drops what nobody touched for longest, and tokens that a process knows are not read again."""
+"""A full server drops what nobody read for longest, and tokens that a process knows are not read again."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -9,7 +9,7 @@ _TOGETHER: Final = 32
 
 
 class Warmth:
-    """Says which keys to touch, so that the server does not take for cold what every entry depends on.
+    """Says which keys to read now and then, so that the server does not take for cold what every entry depends on.
 
     Args:
         state: of the cache.
