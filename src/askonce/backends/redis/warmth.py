@@ -9,7 +9,7 @@ _TOGETHER: Final = 32
 
 
 class Warmth:
-    """Says which keys to read now and then, so that the server does not take for cold what every entry depends on.
+    """Says which keys to read now and then, so that no server takes for cold what all entries depend on.
 
     Args:
         state: of the cache.
