@@ -219,7 +219,7 @@ def test_no_name_in_bytes_is_looked_up_anywhere(name):
 @pytest.mark.parametrize(
     "names",
     [
-        ["a", "a"],
+        ["a", "b", "b"],
         ["b"],
         ["a", "__class__"],
         ["a", "__dict__"],
@@ -346,6 +346,14 @@ def test_memory_is_bounded_whatever_a_payload_expands_to(kind, payload, monkeypa
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("sizes", [(-1, 2), (2, -1), (5, -4), (2,), (0,), (-1, -1, 3)])
+def test_bytes_cannot_be_mentioned_twice_or_beyond_their_end(sizes):
+    """A payload would expand to as many copies of them as it has mentions."""
+    root = b'["l",%s]' % b",".join(b'["b",%d]' % size for size in sizes)
+
+    assert refused(*document(root, blobs=b"x"))
 
 
 @pytest.mark.parametrize("text", ["\\\\", '\\"', '\\\\\\"[', "{", ",,,,"])
