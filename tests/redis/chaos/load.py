@@ -53,7 +53,7 @@ class Load:
         for worker in self.workers:
             worker.start()
         await self.await_health()
-        await self.await_calls(5_000)
+        await self.await_calls(2_000)
         await self._ask_all("take")
         return self
 
@@ -105,7 +105,7 @@ class Load:
         during = await self._ask_all("take")
         await self._set_strict(strict=True)
         losses = await self._ask_all("losses")
-        await self.await_calls(5_000)
+        await self.await_calls(2_000)
         assert await self._ask_all("losses") == losses, "the connections do not last"
         after = await self._ask_all("take")
         herd = await self._calm()
