@@ -56,7 +56,7 @@ class Host:
 
 
 async def user(name: str) -> User:
-    return User(name=name, addresses=[Address(street="Ring 1", since=dt.date(2020, 2, 29))], tags={"a", "b"})
+    return User(name=name, addresses=[Address(street="Ring 1", since=dt.date(2020, 2, 29))], tags={"a"})
 
 
 async def order(number: int) -> Order:
