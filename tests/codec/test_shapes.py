@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypedD
 import attrs
 import pydantic
 import pytest
-from codectools import there_and_back
+from codectools import tagged, there_and_back
 
 from askonce._types import Recording
 from askonce.codec import shapes
@@ -257,6 +257,32 @@ def test_a_class_whose_fields_have_changed_does_not_take_old_values():
 
     with pytest.raises(CodecError, match="Leaf"):
         decode(*payload, Shape.of(changed))
+
+
+LATE = """
+from __future__ import annotations
+from typing import Annotated
+from pydantic import BaseModel, Field
+
+class Page(BaseModel):
+    items: Annotated[list[Late], Field(validation_alias="Items")]
+
+class Late(BaseModel):
+    a: int
+"""
+
+
+def test_a_model_that_nobody_has_used_yet_is_read(tmp_path, monkeypatch):
+    """The first thing that a process does with it may be a hit, before names in it were resolved."""
+    (tmp_path / "latemodels.py").write_text(LATE)
+    monkeypatch.syspath_prepend(tmp_path)
+    import latemodels
+
+    header = b'[["latemodels:Page","items"],["latemodels:Late","a"]]'
+    root = b'["@",0,null,null,null,["l",["@",1,null,null,null,1]]]'
+    value = decode(*tagged(b"[" + header + b"," + root + b"]"), Shape.of(latemodels.Page))
+
+    assert value == latemodels.Page(Items=[latemodels.Late(a=1)])
 
 
 SCRIPT = """

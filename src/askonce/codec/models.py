@@ -18,13 +18,13 @@ class ModelPlan(Plan):
 
     def __init__(self, cls: Any) -> None:
         super().__init__(cls)
-        fields: dict[str, Any] = cls.model_fields
+        fields = model_fields(cls)
         self._names = tuple(fields)
         self._defaults = {name: field.default for name, field in fields.items()}
         self._is_root = bool(getattr(cls, "__pydantic_root_model__", False))
         self._private: frozenset[str] = frozenset(cls.__private_attributes__)
         self._cached = cached_names(cls)
-        self._aliases, self._options = _spelling(cls)
+        self._aliases, self._options = _spelling(cls, fields)
 
     def take(self, value: Any) -> tuple[Names, list[Any]]:
         """Everything that the model carries, but for what properties keep."""
@@ -98,13 +98,21 @@ class ModelPlan(Plan):
         object.__setattr__(new, "__pydantic_private__", private)
 
 
-def _spelling(cls: Any) -> tuple[dict[str, str], dict[str, bool]]:
+def model_fields(cls: Any) -> dict[str, Any]:
+    """The fields of a model, with all that names in their types have come to mean."""
+    if not cls.__pydantic_complete__:  # nobody has made an instance yet
+        cls.model_rebuild(raise_errors=False)
+    fields: dict[str, Any] = cls.model_fields
+    return fields
+
+
+def _spelling(cls: Any, fields: dict[str, Any]) -> tuple[dict[str, str], dict[str, bool]]:
     """What validation has to call the fields, where not by their names, and options for it."""
     major, minor, *_ = sys.modules["pydantic"].VERSION.split(".")
     # A constructor of the class's own passes the names on without the options.
     if (int(major), int(minor)) >= (2, 11) and not cls.__pydantic_custom_init__:
         return {}, {"by_alias": False, "by_name": True}
-    return {name: _alias(field, name) for name, field in cls.model_fields.items()}, {}
+    return {name: _alias(field, name) for name, field in fields.items()}, {}
 
 
 def _alias(field: Any, name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from askonce.codec.models import model_fields
 from askonce.codec.names import name_of
 from askonce.codec.plans import is_buildable, is_model
 from askonce.exceptions import CodecError
@@ -106,7 +107,7 @@ def _is_typed_dict(cls: type) -> bool:
 
 def _fields(cls: Any) -> Iterator[Any]:
     """The types of a class's fields, as far as their names mean something."""
-    for field in cls.model_fields.values() if is_model(cls) else ():
+    for field in model_fields(cls).values() if is_model(cls) else ():
         yield field.annotation
     for field in getattr(cls, "__attrs_attrs__", ()):
         yield field.type
