@@ -278,6 +278,9 @@ def test_a_model_that_validates_to_another_class_is_not_stored():
         encode(Choosy.model_construct(a=1), Shape.of(Choosy))
 
 
+@pytest.mark.skipif(
+    tuple(map(int, pydantic.VERSION.split(".")[:2])) < (2, 11), reason="pydantic 2.11 began to know names"
+)
 def test_a_field_that_is_given_only_by_a_path_comes_back():
     """With a constructor of the model's own as well, unless that hides it."""
 
