@@ -1,7 +1,13 @@
 """Programs that end: whatever they left open, they end at once and without a word."""
 
+import asyncio
+
 import pytest
+from patience import until_async
 from programs import run
+from rediskit import caches, figures
+
+from askonce import cached
 
 PROGRAMS = {
     "nothing is closed": """
@@ -198,3 +204,93 @@ PROGRAMS = {
 def test_a_program_ends_without_a_word(redis_server, namespace, program):
     """It neither hangs nor warns, in development mode with every warning an error."""
     run(PROGRAMS[program], redis_server, namespace)
+
+
+def refreshing(cache):
+    """A function whose first answer is stale at once, and whose second one waits; what it went through."""
+    story, go = [], asyncio.Event()
+
+    @cached(cache=cache, ttl=0.001, stale=600, name="refreshing")
+    async def work():
+        story.append("begun")
+        if len(story) > 1:
+            try:
+                await go.wait()
+            except asyncio.CancelledError:
+                story.append("cancelled")
+                raise
+        return len(story)
+
+    async def in_the_background():
+        await work()
+        await until_async(lambda: refreshed(work, story))
+        return work
+
+    return in_the_background, go, story
+
+
+async def refreshed(work, story):
+    await work()
+    return len(story) > 1
+
+
+def test_disconnecting_waits_for_what_is_refreshed_in_the_background(redis_server, namespace):
+    """What it computes is in Redis afterwards."""
+
+    async def scenario():
+        async with caches(redis_server, redis_server, namespace=namespace) as (cache, other):
+            begin, go, story = refreshing(cache)
+            work = await begin()
+            closing = asyncio.create_task(cache.disconnect())
+            await asyncio.sleep(0)
+            assert not closing.done()
+            go.set()
+            await closing
+            assert story == ["begun", "begun"]
+            assert await asked(other, work) == 2
+
+    asyncio.run(scenario())
+
+
+async def asked(cache, work):
+    """What Redis has for a call of a function."""
+    client = cached(cache=cache, ttl=600, stale=600, name="refreshing")(never)
+    assert client.key() == work.key()
+    return await client()
+
+
+async def never():
+    raise AssertionError("it was to be found in Redis")
+
+
+def test_disconnecting_cancels_what_takes_longer_than_it_may(redis_server, namespace):
+    """It ends, and so does what ran in the background."""
+
+    async def scenario():
+        async with caches(redis_server, namespace=namespace, drain=0.01) as cache:
+            begin, _, story = refreshing(cache)
+            await begin()
+            await cache.disconnect()
+            await until_async(lambda: story == ["begun", "begun", "cancelled"])
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("calls", ["by hand", "sync"])
+def test_a_cache_that_was_disconnected_connects_when_it_is_used(redis_server, namespace, calls):
+    """As often as one likes; what it stored is there."""
+
+    async def scenario():
+        async with caches(redis_server, namespace=namespace) as cache:
+            for number in range(3):
+                await cache.disconnect()
+                assert figures(cache)["state"] == "not connected"
+                if calls == "sync":
+                    assert await asyncio.to_thread(cache.sync.set, "key", number)
+                    assert await asyncio.to_thread(cache.sync.get, "key") == number
+                else:
+                    assert await cache.set("key", number)
+                    assert await cache.get("key") == number
+                assert figures(cache)["state"] == "connected"
+
+    asyncio.run(scenario())

@@ -5,7 +5,7 @@ import contextvars
 import threading
 import weakref
 from collections.abc import Generator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from askonce._logging import get_logger
@@ -213,12 +213,21 @@ def _send_task(step: Behind) -> None:
             _report_lost(step.key, error)
 
     def end(task: "asyncio.Task[None]") -> None:
+        step.flights.behind.discard(cancel)
         places.discard(place)
         _release(task, loop)
         if not task.cancelled():
             task.exception()  # it has ended the loop; that nobody retrieved it is no news
 
-    task = loop.create_task(go(), name=f"askonce refresh {step.key}")
+    def cancel() -> None:
+        flight = context.get(current_flight)
+        if flight is None or not any(one.aboard for one in flight.company):
+            with suppress(RuntimeError):  # the loop is closed, and the task with it
+                loop.call_soon_threadsafe(task.cancel)
+
+    context = contextvars.copy_context()
+    task = loop.create_task(go(), name=f"askonce refresh {step.key}", context=context)
+    step.flights.behind.add(cancel)
     _hold(task, loop)
     task.add_done_callback(end)
 

@@ -157,9 +157,13 @@ class Flights:
 
     Args:
         cache: what they belong to, kept by a weak reference.
+
+    Attributes:
+        behind: for each piece of work behind its caller, what cancels it unless somebody waits for it now.
     """
 
     def __init__(self, cache: Guarded) -> None:
+        self.behind: set[Callable[[], None]] = set()
         self._flights: dict[str, Flight] = {}
         self._cache = weakref.ref(cache)
         with _lock:
@@ -357,6 +361,7 @@ class _Fork:
         if child:  # the threads and loops that carried these flights do not exist here
             for table in self._tables:
                 table._flights.clear()
+                table.behind.clear()
         self._tables, self._caches = [], []
         _lock.release()
 

@@ -19,12 +19,13 @@ async def settled(flights: Flights, seconds: float) -> None:
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
-    for flight in flights.under_way():
-        if await _landed(flight, deadline - loop.time()) or flight.aboard:
-            continue
-        if flight.cancel is not None:
-            flight.cancel()
-            await _landed(flight, _TURN)
+    await asyncio.sleep(0)  # what was sent behind its caller just now has begun
+    late = [flight for flight in flights.under_way() if not await _landed(flight, deadline - loop.time())]
+    left = [flight for flight in late if not flight.aboard]
+    for cancel in [flight.cancel for flight in left if flight.cancel is not None] + list(flights.behind):
+        cancel()
+    for flight in left:
+        await _landed(flight, _TURN)
 
 
 async def _landed(flight: Flight, seconds: float) -> bool:
