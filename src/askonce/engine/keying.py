@@ -81,10 +81,13 @@ class KeyMaker:
         try:
             if self._identity.may_change:
                 own += encoder.encode(self._identity.bound)
-            if self._source is None:
-                parts = [self._encode(encoder, position, arguments) for position in self._positions]
-            else:
+            if self._source is not None:
                 parts = [encoder.encode(self._source(arguments))]
+            elif self._instance is None and not self._method:
+                encode = encoder.encode
+                parts = [encode(arguments[position]) for position in self._positions]
+            else:
+                parts = [self._encode(encoder, position, arguments) for position in self._positions]
         except KeyBuildError as error:
             raise self._located(error, encoder, arguments) from None
         return self._label + encoder.digest(own + b"".join(parts))

@@ -43,9 +43,10 @@ class Copies(InMemoryCache):
         reading = self._fences.reading
         return reading.get(key) is token and reading.pop(key, None) is token
 
-    def is_busy(self, key: str) -> bool:
-        """Whether somebody reads or computes a key at the moment."""
-        return key in self._fences.reading or key in self.flights
+    @property
+    def reading(self) -> dict[str, object]:
+        """The keys that are read without a fence at the moment; for ever the same dictionary."""
+        return self._fences.reading
 
     def keep(self, key: str, token: object, found: Found, *, isolates: bool = True) -> None:
         """Keep a copy of what was read, unless the key changed meanwhile.

@@ -24,6 +24,7 @@ class Haste:
     def __init__(self, tier: RedisTier, copies: Copies) -> None:
         self._tier: Final = tier
         self._copies: Final = copies
+        self._reading: Final = copies.reading
 
     async def read(
         self, key: str, tags: tuple[str, ...], shape: Shape, *, isolates: bool
@@ -32,8 +33,8 @@ class Haste:
 
         ``None`` where it was not asked, since somebody else is at it, or did not answer.
         """
-        copies, tier = self._copies, self._tier
-        if copies.is_busy(key):
+        copies, tier, reading = self._copies, self._tier, self._reading
+        if key in reading or key in copies.flights:
             return None
         began, token = time.monotonic(), None
         try:
@@ -42,7 +43,7 @@ class Haste:
                 return None
             client, question = asked
             token = question.answer
-            copies.begin_reading(key, token)
+            reading[key] = token
             data = checked(await token)
             found = tier.plain(client, question, data, tags, shape)
             if found is None:
@@ -57,5 +58,5 @@ class Haste:
         else:
             return found
         finally:
-            if token is not None:
-                copies.end_reading(key, token)
+            if token is not None and reading.get(key) is token:
+                reading.pop(key, None)

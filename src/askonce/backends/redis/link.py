@@ -115,7 +115,16 @@ class Link(asyncio.Protocol):
                 the error that ended the connection.
         """
         future = self._loop.create_future()
-        self._enqueue(command, future, on_reply)
+        # As ``_enqueue`` does it, without its calls: every read comes along here.
+        if not self.alive:
+            raise LinkLost("the connection to Redis is closed")
+        out = self._out
+        if not out:
+            self._loop.call_soon(self._flush)
+        out.append(command)
+        self._pending.append((future, time.monotonic(), on_reply))
+        if self._watch is None:
+            self._watch = self._loop.call_later(self.deadline, self._check)
         return future
 
     def tell(self, command: bytes, on_reply: OnReply | None = None) -> None:

@@ -174,7 +174,7 @@ class Looks:
         """What a common entry holds that counts; ``None`` where ``judge`` has to look closer."""
         tags, generation = fence.tags, self._state.tokens.generation
         glance = self.glance_at(question, tags, data)
-        if glance is None or generation is None:
+        if glance is None or generation is None or glance[2] <= question.link.now * 1000:
             return None
         note = fence.note = Note(data, generation, question.epoch)
         if tags:
@@ -182,15 +182,14 @@ class Looks:
         return glance
 
     def glance_at(self, question: Question, tags: tuple[str, ...], data: Any) -> Glance | None:
-        """The same for those who fill nothing."""
+        """The same for those who fill nothing, and who look at its time themselves."""
         state = self._state
         tokens = state.tokens
         generation = tokens.generation
         section = self._section(tags) if tags else b""
         if generation is None or section is None or type(data) is not bytes or len(state.ledger):
             return None
-        glance = state.framing.glance(data, question.name, generation, section)
-        return None if glance is None or glance[2] <= question.link.now * 1000 else glance
+        return state.framing.glance(data, question.name, generation, section)
 
     def _section(self, tags: tuple[str, ...]) -> bytes | None:
         """How the tags of an entry stand in its frame if it counts; ``None`` where a token is not known."""

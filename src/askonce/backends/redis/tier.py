@@ -159,8 +159,7 @@ class RedisTier:
     def question(self, key: str) -> Asked | None:
         """Ask for a key without a fence, if that can be done at once."""
         client = self._up()
-        state = self.state
-        if client is None or state.tokens.generation is None or len(state.ledger):
+        if client is None or self.state.tokens.generation is None:
             return None
         return client, self._looks.question(client, key)
 
@@ -172,19 +171,17 @@ class RedisTier:
         if glance is None:
             return None
         kind, born, fresh, payload = glance
-        if len(payload) > _BIG:
+        now = question.link.now
+        ttl = fresh / 1000 - now
+        if ttl <= 0 or len(payload) > _BIG:
             return None
         try:
             value = decode(kind, payload, shape)
         except CodecError:
             return None
         self.state.counts.hits += 1
-        now = question.link.now
-        ttl = fresh / 1000 - now
-        if fresh == FOREVER_MS:
-            ttl = FOREVER
-        age = max(now - born / 1000, 0.0)
-        return Found(value, min(ttl, (fresh - born) / 1000), age, tags, None, client.hears)
+        ttl = FOREVER if fresh == FOREVER_MS else min(ttl, (fresh - born) / 1000)
+        return Found(value, ttl, max(now - born / 1000, 0.0), tags, None, client.hears)
 
     def _up(self) -> Client | None:
         """The connections of the running loop, if they can be used at once."""
