@@ -1,10 +1,11 @@
 """Programs that end: whatever they left open, they end at once and without a word."""
 
 import asyncio
+import os
 
 import pytest
 from patience import until_async
-from programs import run
+from programs import Nursery, run_alone
 from rediskit import caches, figures
 
 from askonce import cached
@@ -96,6 +97,7 @@ PROGRAMS = {
         logging.disable(logging.ERROR)  # of tasks that the closed loop left behind
         for turns in range(0, 40, 3):
             loop = asyncio.new_event_loop()
+            loop.run_until_complete(use("first"))
             task = loop.create_task(use(f"{turns}"))
             for _ in range(turns):
                 loop.run_until_complete(asyncio.sleep(0))
@@ -200,10 +202,24 @@ PROGRAMS = {
 }
 
 
+@pytest.fixture(scope="module")
+def nursery(tmp_path_factory):
+    nursery = Nursery(tmp_path_factory.mktemp("programs"))
+    yield nursery
+    nursery.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_ends_without_a_word(redis_server, namespace, program):
+def test_a_program_ends_without_a_word(nursery, redis_server, namespace, program):
     """It neither hangs nor warns, in development mode with every warning an error."""
-    run(PROGRAMS[program], redis_server, namespace)
+    nursery.run(PROGRAMS[program], redis_server, namespace)
+
+
+@pytest.mark.parametrize("program", ["nothing is closed", "no loop", "used as the interpreter ends"])
+def test_a_program_that_begins_with_this_ends_without_a_word(redis_server, namespace, program):
+    """The same in a process that was not forked from one which knew its modules."""
+    run_alone(PROGRAMS[program], redis_server, namespace)
 
 
 def refreshing(cache):

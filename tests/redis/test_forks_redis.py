@@ -4,7 +4,7 @@ import os
 import textwrap
 
 import pytest
-from programs import run
+from programs import Nursery
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 
@@ -234,22 +234,29 @@ PROGRAMS = {
 }
 
 
+@pytest.fixture(scope="module")
+def nursery(tmp_path_factory):
+    nursery = Nursery(tmp_path_factory.mktemp("programs"))
+    yield nursery
+    nursery.close()
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_fork_harms_neither_child_nor_parent(redis_server, namespace, program):
+def test_a_fork_harms_neither_child_nor_parent(nursery, redis_server, namespace, program):
     """Both get right answers, nobody hangs or warns, and the parent's connections live on."""
-    run(FORK + textwrap.dedent(PROGRAMS[program]), redis_server, namespace)
+    nursery.run(FORK + textwrap.dedent(PROGRAMS[program]), redis_server, namespace)
 
 
 ENCRYPTED = ["no loop", "in the middle of a loop", "a child that ends like any program"]
 
 
 @pytest.mark.parametrize("program", [*ENCRYPTED, "a child that collects what the parent had"])
-def test_an_encrypted_connection_is_not_ended_by_a_child(redis_tls, namespace, program):
+def test_an_encrypted_connection_is_not_ended_by_a_child(nursery, redis_tls, namespace, program):
     """What a child says at its end would be taken for the parent's."""
-    run(FORK + textwrap.dedent(PROGRAMS[program]), redis_tls, namespace)
+    nursery.run(FORK + textwrap.dedent(PROGRAMS[program]), redis_tls, namespace)
 
 
 @pytest.mark.parametrize("program", ["no loop", "in the middle of a loop"])
-def test_a_child_finds_its_way_to_all_nodes_of_a_cluster(redis_cluster, namespace, program):
+def test_a_child_finds_its_way_to_all_nodes_of_a_cluster(nursery, redis_cluster, namespace, program):
     """It learns the layout for itself."""
-    run(FORK + textwrap.dedent(PROGRAMS[program]), redis_cluster, namespace)
+    nursery.run(FORK + textwrap.dedent(PROGRAMS[program]), redis_cluster, namespace)

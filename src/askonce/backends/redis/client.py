@@ -162,6 +162,8 @@ class Client:
                 await self._fleet.open()
                 await self._go_up()
         except Exception as error:
+            if self._loop.is_closed():  # its end is what went wrong, and nobody waits
+                return
             reason = type(error).__name__ if not isinstance(error, BackendError) else str(error)
             if self.up and self._fleet.links():  # of a cluster there is still a part
                 self._reopen_in(_RETRY)

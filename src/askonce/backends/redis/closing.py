@@ -29,7 +29,7 @@ async def settled(flights: Flights, seconds: float) -> None:
 
 
 async def _landed(flight: Flight, seconds: float) -> bool:
-    ticket = _Ticket(asyncio.get_running_loop())
+    ticket = Ticket(asyncio.get_running_loop())
     if not flight.expect(ticket):
         return True
     try:
@@ -42,7 +42,7 @@ async def _landed(flight: Flight, seconds: float) -> bool:
     return True
 
 
-class _Ticket:
+class Ticket:
     """Wakes one task from any thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

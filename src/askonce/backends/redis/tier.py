@@ -9,6 +9,7 @@ No method raises what Redis or the way to it does wrong: the methods of ``strict
 
 import asyncio
 import atexit
+import contextlib
 import os
 import threading
 import time
@@ -21,6 +22,7 @@ from askonce._types import FOREVER
 from askonce.backends.engine import Answer, Fence, Found, Lease, Sight, Written
 from askonce.backends.redis.address import Address
 from askonce.backends.redis.client import Client
+from askonce.backends.redis.closing import Ticket
 from askonce.backends.redis.lease import take_lease
 from askonce.backends.redis.link import checked
 from askonce.backends.redis.looking import Look, Looks, Question, Reply, Unreachable
@@ -42,6 +44,7 @@ Asked = tuple[Client, Question]
 """A question that was sent, and over whose connections."""
 
 _TRIES: Final = 5
+_PARTING: Final = 1.0  # seconds for other loops to close their connections; one that rests would never do it
 _SLOW: Final = 0.1  # share of the deadline beyond which an answer is a slow one
 _WARY: Final = 10.0  # seconds after a slow answer during which each call is timed
 _BIG: Final = 200_000  # bytes of a payload whose decoding may take more than a millisecond
@@ -434,15 +437,20 @@ class RedisTier:
         with self._lock:
             clients, self._last = dict(self._clients), None
             self._clients.clear()
+        elsewhere: list[asyncio.Event] = []
         for loop, client in clients.items():
             if loop is own or loop.is_closed():
                 client.close()
                 continue
             try:
-                loop.call_soon_threadsafe(client.close)
+                elsewhere.append(_close_there(loop, client))
             except RuntimeError:  # it was closed just now
                 client.close()
         await asyncio.sleep(0)  # the transports close in a turn of their own
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PARTING):
+                for closed in elsewhere:
+                    await closed.wait()
 
     def begin_anew(self) -> None:
         """Leave the parent's connections alone, in a forked child."""
@@ -451,6 +459,18 @@ class RedisTier:
         self._clients.clear()
         self._last = None
         self.state.forget_connections()
+
+
+def _close_there(loop: asyncio.AbstractEventLoop, client: Client) -> asyncio.Event:
+    """Close the connections of a loop that may run in another thread; set when that is done."""
+    ticket = Ticket(asyncio.get_running_loop())
+
+    def close() -> None:
+        client.close()
+        loop.call_soon(ticket.wake)  # the transports have closed by then
+
+    loop.call_soon_threadsafe(close)
+    return ticket.woken
 
 
 async def _together(calls: list[Coroutine[Any, Any, T]]) -> list[T]:
