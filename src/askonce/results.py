@@ -75,7 +75,7 @@ class Explanation:
     Attributes:
         key: the key of the call.
         parts: for each parameter that takes part, what it adds: its class, size and digest, never its value.
-        tier: what holds the answer (``"memory"``), ``None`` for a miss.
+        tier: what holds the answer (``"memory"``, ``"redis"``), ``None`` for a miss.
         age: seconds since the answer was stored.
         remaining: seconds up to the end of its time while it is fresh, then up to the end of its windows;
             ``FOREVER`` where it does not expire.
