@@ -22,12 +22,17 @@ async def main():
             answer = (functions.get(what) or getattr(cache, what))(*args, **options)
             say(await answer if inspect.isawaitable(answer) else answer)
         except Exception as error:
-            print(json.dumps({"error": repr(error)}), flush=True)
+            write({"error": repr(error)})
     await cache.disconnect()
 
 
 def say(value):
-    print(json.dumps({"value": value}, default=repr), flush=True)
+    write({"value": value})
+
+
+def write(answer):
+    sys.stdout.write(json.dumps(answer, default=repr) + "\n")
+    sys.stdout.flush()
 
 
 asyncio.run(main())

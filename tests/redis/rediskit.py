@@ -86,7 +86,7 @@ class OtherProcess:
         return answer["value"]
 
     def do(self, what, *args, **options):
-        """Have a method of its cache, or a function of ``typedkit``, called there; the answer as JSON has it."""
+        """Have a method of its cache or a function of ``typedkit`` called there."""
         self._process.stdin.write(json.dumps([what, args, options]) + "\n")
         self._process.stdin.flush()
         return self._answer()

@@ -72,8 +72,8 @@ PAYLOADS = {
 
 
 LOOKS_WELL = {
-    "pickle in a frame", "of an unknown kind", "no JSON", "JSON too deep", "of a type that nobody allowed", "a bomb",
-    "a lying bomb",
+    "pickle in a frame", "of an unknown kind", "no JSON", "JSON too deep", "of a type that nobody allowed",
+    "a bomb", "a lying bomb",
 }  # fmt: skip
 """With a right checksum: only whoever wants the value itself sees that there is none."""
 

@@ -144,9 +144,7 @@ def test_the_server_itself_refuses_a_fill_that_was_overtaken(proxy, redis_server
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_between_the_write_and_the_news_of_it_leaves_no_copy(
-    proxy, redis_server, namespace, change
-):
+def test_a_change_between_the_write_and_the_news_of_it_leaves_no_copy(proxy, redis_server, namespace, change):
     """The write was taken, then the key changed, and both are learned at once."""
 
     async def scenario():

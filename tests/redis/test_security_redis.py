@@ -31,7 +31,10 @@ def test_tls_with_an_authority_of_ones_own(redis_tls, certificates, namespace):
     """Named by ``ca_file``; the URL or ``use_tls`` ask for TLS."""
 
     async def scenario():
-        for url, options in ((redis_tls.url, {}), (redis_tls.url.replace("rediss", "redis"), {"use_tls": True})):
+        for url, options in (
+            (redis_tls.url, {}),
+            (redis_tls.url.replace("rediss", "redis"), {"use_tls": True}),
+        ):
             config = SecurityConfig(ca_file=certificates.ca, **options)
             assert await works(url, namespace, security_config=config)
 
@@ -225,7 +228,10 @@ def test_no_secret_shows_anywhere(guarded, caplog):
     caplog.set_level(logging.DEBUG)
 
     async def scenario():
-        for user, url in (("app", guarded.url_as("app", SECRET)), ("nobody", guarded.url_as("nobody", SECRET))):
+        for user, url in (
+            ("app", guarded.url_as("app", SECRET)),
+            ("nobody", guarded.url_as("nobody", SECRET)),
+        ):
             config = SecurityConfig(username=user, password=SECRET, encryption_keys=key)
             cache = GenericRedisCache(url, namespace="app", security_config=config, raise_errors=True)
             try:
@@ -247,7 +253,10 @@ def test_what_is_encrypted_cannot_be_read_in_redis(redis_server, namespace):
 
     async def scenario():
         config = SecurityConfig(encryption_keys=generate_key())
-        async with caches(redis_server, redis_server, namespace=namespace, security_config=config) as (one, two):
+        async with caches(redis_server, redis_server, namespace=namespace, security_config=config) as (
+            one,
+            two,
+        ):
             await one.set("key", "a very private text")
             data = redis_server.client().get(f"{namespace}:d:key")
             assert b"private" not in data

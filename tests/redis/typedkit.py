@@ -66,7 +66,9 @@ async def order(number: int) -> Order:
 
 
 async def several(name: str) -> dict[str, list[tuple[Place, Host | None]]]:
-    return {name: [(Place(1.0, -0.0), Host(name, ipaddress.IPv4Address("10.0.0.1"))), (Place(2.5, 3.0), None)]}
+    return {
+        name: [(Place(1.0, -0.0), Host(name, ipaddress.IPv4Address("10.0.0.1"))), (Place(2.5, 3.0), None)]
+    }
 
 
 async def plain(number: int):

@@ -1,8 +1,9 @@
 """Where the servers are: the forms of URL, and what must not be shown of them."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from askonce.exceptions import ConfigurationError
 from askonce.security import SecurityConfig
@@ -56,22 +57,19 @@ def parse_address(url: str, security: SecurityConfig | None = None) -> Address:
 
 
 def masked(url: str) -> str:
-    """A URL for people: passwords read ``***``, also one in the query."""
-    try:
-        parts = urlsplit(url)
-        query = urlencode(
-            [
-                (name, "***" if "password" in name.lower() else value)
-                for name, value in parse_qsl(parts.query)
-            ],
-            safe="*",
-        )
-        user, at, host = parts.netloc.rpartition("@")
-        name, colon, _ = user.partition(":")
-        netloc = f"{name}{colon and ':***'}{at}{host}"
-        return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
-    except ValueError:
-        return f"{url.partition('://')[0]}://***"
+    """A URL for people: passwords read ``***``, also one in the query, and where the URL is not well formed."""
+    before, separator, rest = url.partition("://") if "://" in url else ("", "", url)
+    login, at, place = rest.rpartition("@")
+    user = re.split(r"[:/?#]", login, maxsplit=1)[0]
+    if at:  # whatever follows the user up to the last "@" may be a password with signs that it must not have
+        rest = f"{user}{':***' if login != user else ''}@{place}"
+    place, mark, query = rest.partition("?")
+    return f"{before}{separator}{place}{mark}{'&'.join(map(_masked_part, query.split('&')))}"
+
+
+def _masked_part(part: str) -> str:
+    name, equals, _ = part.partition("=")
+    return f"{name}{equals}***" if "password" in unquote(name).lower() else part
 
 
 def _parsed(url: str, security: SecurityConfig | None) -> Address:
