@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _SLACK: Final = (
     1 << 20
 )  # of a reply beyond the largest value: what frames add, and a chunk that was just read
+_SLICE: Final = 1 << 14  # bytes: after each large reply the parser moves all that it has not read yet
 _UNKNOWN_SCRIPT: Final = "NOSCRIPT"
 
 OnReply = Callable[[Any], None]
@@ -188,20 +189,21 @@ class Link(asyncio.Protocol):
         reader, pending, push = self._reader, self._pending, self._push_type
         gets, refusal = reader.gets, self._error_types[0]
         try:
-            reader.feed(data)
-            while (reply := gets()) is not _NOT_ENOUGH:
-                if type(reply) is push:
-                    self.heard += 1
-                    self._on_push(self, reply)
-                    continue
-                future, _, on_reply = pending.popleft()
-                self._last_chance = False  # that of the next one; news alone are no answer
-                if type(reply) is refusal:
-                    self._on_error(self, reply)
-                if on_reply is not None:
-                    on_reply(reply)
-                if future is not None and not future.done():
-                    future.set_result(reply)
+            for start in range(0, len(data), _SLICE):
+                reader.feed(data, start, min(_SLICE, len(data) - start))
+                while (reply := gets()) is not _NOT_ENOUGH:
+                    if type(reply) is push:
+                        self.heard += 1
+                        self._on_push(self, reply)
+                        continue
+                    future, _, on_reply = pending.popleft()
+                    self._last_chance = False  # that of the next one; news alone are no answer
+                    if type(reply) is refusal:
+                        self._on_error(self, reply)
+                    if on_reply is not None:
+                        on_reply(reply)
+                    if future is not None and not future.done():
+                        future.set_result(reply)
         except (self._protocol_error, IndexError) as error:
             self.lose(LinkLost(f"Redis sent what cannot be a reply: {type(error).__name__}"))
         else:
