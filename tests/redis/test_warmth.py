@@ -2,8 +2,9 @@
 
 import asyncio
 
+import pytest
 from patience import until_async
-from rediskit import caches
+from rediskit import caches, has_copy
 
 from askonce import cached
 
@@ -27,3 +28,26 @@ def test_what_entries_depend_on_is_as_warm_as_they_are(start_server, namespace):
                 await until_async(lambda name=name: read_often(name), what=name)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("lost", ["g", "t:askonce.function:f"])
+def test_a_cluster_that_lost_what_entries_depend_on_shares_again(redis_cluster, namespace, lost):
+    """Nobody publishes an eviction or a flush, and who knew the old token must not go on with it."""
+    calls = []
+
+    async def f(x):
+        calls.append(x)
+        return x
+
+    async def scenario():
+        options = {"namespace": namespace, "heartbeat": 0.02}
+        async with caches(redis_cluster, redis_cluster, **options) as (one, other):
+            ours, theirs = (cached(cache=cache, name="f")(f) for cache in (one, other))
+            await ours(0)
+            redis_cluster.client().delete(f"{namespace}:{lost}")
+            await until_async(lambda: not has_copy(one, ours.key(0)))
+            for x in (1, 2, 3):
+                assert await ours(x) == await theirs(x) == x
+
+    asyncio.run(scenario())
+    assert calls == [0, 1, 2, 3]

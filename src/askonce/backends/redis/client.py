@@ -288,7 +288,7 @@ class Client:
             link.tell(pack((b"TIME",)), functools.partial(self._beaten, link, time.monotonic()))
         for key in self._warmth.next():
             if (owner := self._fleet.route(key)) is not None:
-                owner.tell(pack((b"GET", key)))
+                owner.tell(pack((b"GET", key)), self._feed.checking(owner, key))
         self._beat_in(self._state.settings.heartbeat)
         if len(self._state.ledger):
             self._reopen()

@@ -1,7 +1,7 @@
 """What is heard of changes made elsewhere, and what is told of one's own."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from askonce.backends.redis.link import Link
@@ -53,6 +53,24 @@ class Feed:
         if data:
             self._state.memory.drop_copies(data)
         self._state.changed(list(keys))
+
+    def checking(self, link: Link, key: bytes) -> Callable[[Any], None]:
+        """Takes what a token turns out to be: it may have gone without news, as by an eviction or a flush."""
+        known = self._known(key)
+
+        def compare(reply: Any) -> None:
+            if isinstance(reply, Exception) or known is None or known != self._known(key):
+                return
+            if reply != known:
+                self._hear_of_keys(link, [key])
+
+        return compare
+
+    def _known(self, key: bytes) -> bytes | None:
+        names, tokens = self._names, self._state.tokens
+        if key == names.generation:
+            return tokens.generation
+        return tokens.get(key[len(names.tag_prefix) :].decode("utf-8", "surrogatepass"))
 
     def _hear_of_everything(self, link: Link) -> None:
         """A flush: nothing is there any more."""
