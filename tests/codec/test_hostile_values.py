@@ -42,6 +42,9 @@ class Row:
     a: int
     b: Any = None
 
+    def method(self):
+        return self.a
+
 
 @dataclasses.dataclass(slots=True)
 class Slim:
@@ -224,6 +227,7 @@ def test_no_name_in_bytes_is_looked_up_anywhere(name):
         ["a", "__class__"],
         ["a", "__dict__"],
         ["a", "b", "__eq__"],
+        ["a", "b", "method"],
         [1],
         [None],
         [["a"]],

@@ -179,6 +179,19 @@ def test_a_payload_that_does_not_fit_the_model_is_refused():
             decode(*tagged(good.replace(old, new, 1)), shape)
 
 
+@pytest.mark.parametrize("part", [b"true", b"1.0", b'"1"', b'["D","1"]', b"null"])
+@pytest.mark.parametrize("node", [b"%s", b'["S",%s]', b'["l",%s]', b'["d",1,%s]', b'["t",["l",%s]]'])
+def test_what_validation_would_turn_into_something_else_is_refused(node, part):
+    """A truth value is no number, however equal they are; wherever in a field it stands."""
+    kinds = {b"%s": int, b'["S",%s]': set[int], b'["l",%s]': list[int], b'["d",1,%s]': dict[int, int]}
+    made = pydantic.create_model("Made", a=(kinds.get(node, tuple[list[int]]), ...), __module__="made")
+    text = b'[[["made:Made","a"]],["@",0,null,null,null,%s]]' % node
+
+    assert decode(*tagged(text % b"1"), Shape.of(made)).a
+    with pytest.raises(CodecError, match="Made"):
+        decode(*tagged(text % part), Shape.of(made))
+
+
 def test_a_validators_own_exception_means_that_the_value_does_not_count():
     """Whatever it raises."""
 

@@ -128,6 +128,7 @@ def test_what_would_not_come_back_is_refused(value):
         (b'["na",1,"|b1",[1]]', b"\2"),
         (b'["na",8,"<M8[nonsense]",[1]]', b"\0" * 8),
         (b'["na",9,"<f8",[1]]', b"\0" * 8),
+        (b'["na",16,"<f8",[1]]', b"\0" * 16),
         (b'["ns",0,"<f8"]', b""),
     ],
 )

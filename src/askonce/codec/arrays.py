@@ -47,7 +47,7 @@ def _write_scalar(writer: "Writer", value: Any) -> Any:
 
 def _written(dtype: Any) -> str:
     text: str = dtype.str
-    if not _is_allowed(text) or dtype.metadata:
+    if not _is_allowed(text):
         raise CodecError(f"numpy's dtype {dtype} cannot be stored; use numbers, times or texts")
     return text
 

@@ -71,8 +71,6 @@ class ModelPlan(Plan):
             state = {name: it for name, it in state.items() if name in given or not same(it, defaults[name])}
         if self._aliases:
             state = {self._aliases[name]: it for name, it in state.items()}
-        if extra and not extra.keys().isdisjoint(self._names):
-            raise self.misfit("a field is given twice")
         return {**state, **extra} if extra else state
 
     def _validated(self, parts: Any) -> Any:

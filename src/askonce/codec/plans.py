@@ -151,14 +151,12 @@ class InstancePlan(Plan):
             raise self.misfit(f"{listed(strange)} is no field of it")
 
     def _may_have(self, name: str) -> bool:
-        if self._attributes is None or name.startswith("__"):
+        if self._attributes is None:
             return False
         return name == _ATTRS_HASH or getattr_static(self.cls, name, _ATTRS_HASH) is _ATTRS_HASH
 
     def build(self, names: Names, parts: list[Any]) -> Any:
         """An instance with these attributes; no code of its class runs."""
-        if len(parts) != len(names):
-            raise self.misfit("the number of its fields is another")
         new: Any = object.__new__(self.cls)
         state = dict(zip(names, parts, strict=True))
         if _ATTRS_HASH in state:
