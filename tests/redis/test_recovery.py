@@ -335,3 +335,25 @@ def test_what_was_told_of_late_is_owed_to_another_server():
     assert ledger.doubts_key("a")
     assert ledger.doubts_tags(["x", "t"])
     assert not ledger.doubts_key("t")
+
+
+def test_what_is_owed_is_not_believed_even_while_connected_and_told_with_the_next_heartbeat(
+    redis_server, namespace
+):
+    """As after a command of another loop that failed: keys and tags alike."""
+
+    async def scenario():
+        async with caches(redis_server, redis_server, namespace=namespace, heartbeat=0.5) as (ours, theirs):
+            await theirs.set("key", "old")
+            await theirs.set("tagged", "old", tags=["tag"])
+            assert await ours.get_many(["key", "tagged"]) == {"key": "old", "tagged": "old"}
+            ours.engine_store().remote.owe("key")
+            ours._tier.state.ledger.owe_tags(("tag",))
+            ours.engine_store().drop_all_copies()
+            assert await ours.get_many(["key", "tagged"]) == {}
+            assert await ours.get_ttl("key") is None
+            await until_async(lambda: figures(ours)["owed"] == 0)
+            for key in ("key", "tagged"):
+                await until_async(lambda key=key: is_gone(theirs, key))
+
+    asyncio.run(scenario())

@@ -18,6 +18,7 @@ from askonce.codec.offload import offload
 from askonce.codec.values import encode
 from askonce.exceptions import CodecError
 
+_NO_KEY: Final = -2  # from PTTL
 _TOO_OLD: Final = 0.9
 """Share of a tombstone's life after which a fill may have missed one."""
 
@@ -179,8 +180,17 @@ class Stores:
                 continue
             left = until - link.now
             wanted = (b"", b"") if until == FOREVER else (_ms(left), _ms(2 * left))
-            link.tell(pack((b"EVAL", EXTEND.text, 1, name, *wanted)))
-            tokens.lives_at_least(tag, until)
+            link.tell(pack((b"EVAL", EXTEND.text, 1, name, *wanted)), self._lives(tag, link))
+
+    def _lives(self, tag: str, link: Link) -> Callable[[Any], None]:
+        """Notes how long a token lives, so that it is not prolonged for every entry that bears it."""
+        tokens = self._state.tokens
+
+        def note(left: Any) -> None:
+            if isinstance(left, int) and left != _NO_KEY:
+                tokens.lives_at_least(tag, FOREVER if left < 0 else link.now + left / 1000)
+
+        return note
 
     async def bury(self, client: Client, key: str) -> bytes:
         """Put a tombstone under a key; how what was there begins.

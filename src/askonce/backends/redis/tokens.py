@@ -145,5 +145,5 @@ class Tokens:
     def lives_at_least(self, tag: str, until: float) -> None:
         """Note how long the tag's key lives."""
         with self._lock:
-            if tag in self._known:
+            if tag in self._known or tag in self._doubted:
                 self._long_lived[tag] = until

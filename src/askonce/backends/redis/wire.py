@@ -69,12 +69,18 @@ STIR: Final = _scripts("""
 
 EXTEND: Final = Script.of("""
     local left = redis.call('PTTL', KEYS[1])
-    if left < 0 then return 0 end
-    if ARGV[1] == '' then return redis.call('PERSIST', KEYS[1]) end
-    if left >= tonumber(ARGV[1]) then return 0 end
-    return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    if left < 0 then return left end
+    if ARGV[1] == '' then
+    redis.call('PERSIST', KEYS[1])
+    return -1 end
+    if left >= tonumber(ARGV[1]) then return left end
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    return tonumber(ARGV[2])
 """)
-"""Let a key live at least so long, if it is there: milliseconds, and how long then; nothing for ever."""
+"""Let a key live at least so long, if it is there: milliseconds, and how long then; nothing for ever.
+
+Answers how long it lives now: milliseconds, or -1 for ever.
+"""
 
 RELEASE: Final = Script.of("""
     if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
