@@ -36,7 +36,9 @@ def place(request, processes):
     """Where the four have a cache open."""
     server = request.getfixturevalue("redis_cluster" if request.param == "cluster" else "redis_server")
     options = {"feed": "pubsub"} if request.param == "pubsub" else {}
-    processes.at(request.param, server.url, namespace=f"fleet-{request.param}", lease_ttl=2, **options)
+    processes.at(
+        request.param, server.url, namespace=f"fleet-{request.param}", lease_ttl=3, timeout=10, **options
+    )
     return request.param
 
 

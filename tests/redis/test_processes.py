@@ -22,7 +22,7 @@ def place(request, processes):
     processes.forget()
     server = request.getfixturevalue("redis_cluster" if request.param == "cluster" else "redis_server")
     options = {"feed": "pubsub"} if request.param == "pubsub" else {}
-    options |= {"memory_cache_size": 10_000}
+    options |= {"memory_cache_size": 10_000, "timeout": 10}
     processes.at(request.param, server.url, namespace=f"two-{request.param}", **options)
     return request.param
 
