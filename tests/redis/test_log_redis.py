@@ -5,9 +5,11 @@ import dataclasses
 
 import pytest
 from patience import until_async
-from rediskit import caches, figures
+from processes import HOST, free_port
+from rediskit import GenericRedisCache, caches, figures
 
-from askonce import cached
+from askonce import BackendError, cached
+from askonce.security import SecurityConfig
 
 KEY = "alice@example.com:session"
 
@@ -80,3 +82,76 @@ def test_an_outage_is_two_lines_however_long_it_lasts(fresh_server, namespace, c
         "redis_unavailable",
         "redis_back",
     ]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("redis://localhost:{free}", "connecting to localhost:{free}"),
+        ("redis://me:secret@{server}", "AuthenticationError: invalid username-password pair"),
+        ("redis://{server}/999", "DB index is out of range"),
+        ("redis+cluster://{server}", "is it a cluster?"),
+        ("rediss://{server}", "a-file-that-is-not-there"),
+    ],
+)
+def test_a_cache_that_cannot_connect_says_why(redis_server, namespace, caplog, url, reason):
+    """In the log, in the figures, and in what is raised by hand: enough to mend it, and no password."""
+    places = {"server": f"{HOST}:{redis_server.port}", "free": free_port()}
+    security = SecurityConfig(ca_file="a-file-that-is-not-there") if url.startswith("rediss") else None
+
+    async def scenario():
+        cache = GenericRedisCache(
+            url.format(**places), namespace=namespace, security_config=security, raise_errors=True
+        )
+        with pytest.raises(BackendError) as raised:
+            await cache.get("key")
+        said = [str(raised.value), figures(cache)["reason"], events(caplog, "redis_unavailable")[0].reason]
+        await cache.disconnect()
+        for text in said:
+            assert reason.format(**places) in text
+            assert "secret" not in text
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("quoted", [b"`HELLO`, with args beginning with: `3`, `AUTH`, `me`, `sec", b"secret"])
+def test_a_server_that_quotes_the_login_does_not_bring_it_into_the_log(namespace, caplog, quoted):
+    """Servers before Redis 6 answer with the beginning of what they do not know."""
+
+    async def refuse(reader, writer):
+        await reader.read(1)
+        writer.write(b"-ERR unknown command " + quoted + b"\r\n")
+        await reader.read()
+        writer.close()
+
+    async def scenario():
+        server = await asyncio.start_server(refuse, HOST, 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            cache = GenericRedisCache(f"redis://me:secret@{HOST}:{port}", namespace=namespace)
+            await cache.connect()
+            reason = figures(cache)["reason"]
+            await cache.disconnect()
+        assert "unknown command" in reason
+        assert "sec" not in reason + caplog.text
+
+    asyncio.run(scenario())
+
+
+def test_a_user_that_may_not_do_what_it_takes_is_told_what(fresh_server, namespace, caplog):
+    """The command, or that it is the keys; the names of keys are not in the log."""
+    for name, rights in {"few": f"~{namespace}:* +ping", "elsewhere": "~other:* &* +@all"}.items():
+        fresh_server.client().execute_command("ACL", "SETUSER", name, "on", ">pw", *rights.split())
+    reasons = {}
+
+    async def scenario(user):
+        url = f"redis://{user}:pw@{HOST}:{fresh_server.port}"
+        async with caches(url, namespace=namespace) as cache:
+            await cache.get(KEY)
+            reasons[user] = [line.reason for line in caplog.records if line.event.startswith("redis_")][-1]
+
+    for user in ("few", "elsewhere"):
+        asyncio.run(scenario(user))
+    assert "this user may not run time" in reasons["few"]
+    assert "this user may not use these keys" in reasons["elsewhere"]
+    assert "alice" not in caplog.text

@@ -1,15 +1,20 @@
 """Opening connections: redis-py connects and authenticates, then a ``Link`` takes over."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable
 from typing import Any, Final
 
 from askonce.backends.redis.address import Address, Node
 from askonce.backends.redis.link import Link, LinkLost
+from askonce.exceptions import ConfigurationError
 from askonce.security import SecurityConfig
 
 _FAREWELL: Final = 0.2  # seconds for closing what did not become a link
+_LONGEST_REASON: Final = 200
+_ECHO: Final = re.compile(r",? with args beginning with:.*", re.DOTALL)
+"""How old servers quote a command that they do not know: the login is in it."""
 
 
 def preload() -> None:
@@ -55,7 +60,7 @@ class Dialer:
             raise
         except Exception as error:
             await self._drop(connection)
-            raise LinkLost(f"no connection to Redis: {type(error).__name__}") from error
+            raise LinkLost(f"no connection to Redis: {self._why(error)}") from error
         link = make()
         link.node = node or (str(getattr(connection, "host", "")), int(getattr(connection, "port", 0)))
         reader, writer = connection._reader, connection._writer
@@ -119,10 +124,24 @@ class Dialer:
         options["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
         return Connection(**options) if not self._address.tls else _tls_connection(self._tls(), options)
 
+    def _why(self, error: Exception) -> str:
+        """What redis-py or the server says, without the login that a server may quote."""
+        text = _ECHO.sub("", str(error))
+        if password := self._address.options.get("password"):
+            text = text.replace(password, "***")
+        return f"{type(error).__name__}: {' '.join(text.split())[:_LONGEST_REASON]}"
+
     def _tls(self) -> ssl.SSLContext:
-        """One context for all connections: each costs a few milliseconds of a blocked loop."""
+        """One context for all connections: each costs a few milliseconds of a blocked loop.
+
+        Raises:
+            LinkLost: a file that the settings name cannot be used.
+        """
         if self._context is None:
-            self._context = (self._security or SecurityConfig()).ssl_context()
+            try:
+                self._context = (self._security or SecurityConfig()).ssl_context()
+            except ConfigurationError as error:
+                raise LinkLost(str(error)) from error
         return self._context
 
     def _tls_options(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ read. All commands of one turn of the event loop leave as one write.
 
 import asyncio
 import contextlib
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -279,6 +280,18 @@ def checked(reply: Any) -> Any:
         Refused: it is one.
     """
     if isinstance(reply, Exception):
-        code = str(reply).partition(" ")[0]
-        raise Refused(f"Redis refused a command: {code}")
+        raise Refused(f"Redis refused a command: {_named(str(reply))}")
     return reply
+
+
+_FORBIDDEN: Final = re.compile(r"NOPERM\b.*'([a-z|._-]{1,40})' command")
+
+
+def _named(error: str) -> str:
+    """What an error is called, and which command a user may not run; the rest may hold keys."""
+    code = error.partition(" ")[0]
+    if code != "NOPERM":
+        return code
+    command = _FORBIDDEN.match(error)
+    what = f"run {command[1]}" if command else "use these keys or channels"
+    return f"NOPERM, this user may not {what}"

@@ -14,6 +14,7 @@ from askonce.backends.redis.debts import Ledger
 from askonce.backends.redis.settings import KeyNames, Settings
 from askonce.backends.redis.tokens import Tokens
 from askonce.codec.frame import Framing
+from askonce.exceptions import BackendError
 
 
 class Memory(Protocol):
@@ -134,9 +135,8 @@ class State:
         """Count a failure; the log hears of it at a bounded rate."""
         self.counts.failures += 1
         if self.counts.failures in _TOLD or self.counts.failures % 1000 == 0:
-            get_logger().warning(
-                "redis_failed", step=what, error=type(error).__name__, failures=self.counts.failures
-            )
+            reason = str(error) if isinstance(error, BackendError) else type(error).__name__
+            get_logger().warning("redis_failed", step=what, reason=reason, failures=self.counts.failures)
 
     def cannot(self, event: str, key: str, error: Exception) -> None:
         """Say once per function why a value cannot be stored, or read back.
