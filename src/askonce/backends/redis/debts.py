@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 RECENT: Final = 15.0
@@ -107,13 +107,24 @@ class Ledger:
         """Note that Redis knows that nothing counts any more."""
         self._cleared = time.monotonic()
 
-    def owe_recent(self) -> None:
-        """Another server answers now, which may have missed the last of what its predecessor was told."""
+    def owe_recent(
+        self, concerns: Callable[[str, bool], bool] = lambda _name, _is_tag: True, *, everything: bool = True
+    ) -> None:
+        """Another server answers now, which may have missed the last of what its predecessor was told.
+
+        Args:
+            concerns: whether that server has this key, or this tag.
+            everything: whether it has the generation.
+        """
         with self._lock:
             since = time.monotonic() - RECENT
-            if self._cleared >= since:
+            if everything and self._cleared >= since:
                 self._owe_everything()
-            recent = [(name, is_tag) for when, name, is_tag in tuple(self._recent) if when >= since]
+            recent = [
+                (name, is_tag)
+                for when, name, is_tag in tuple(self._recent)
+                if when >= since and concerns(name, is_tag)
+            ]
             self._owe(self._keys, (name for name, is_tag in recent if not is_tag))
             self._owe(self._tags, (name for name, is_tag in recent if is_tag))
 

@@ -184,7 +184,26 @@ class Swarm:
             node = (host if host != "?" else asked[0], int(primary[1]))
             slots.append((int(start), int(end), node))
             owners[int(start) : int(end) + 1] = [node] * (int(end) - int(start) + 1)
-        self._slots, self._owners = slots, owners
+        before, self._slots, self._owners = self._owners, slots, owners
+        if before and before != owners:
+            self._doubt_heirs(before, owners)
+
+    def _doubt_heirs(self, before: list[Node | None], owners: list[Node | None]) -> None:
+        """Owe anew what was told last of keys whose primary is none any more: its heir may have missed it.
+
+        A primary that still is one gave the slot away with all that is in it.
+        """
+        from redis.crc import key_slot
+
+        names, primaries = self._state.names, set(owners)
+
+        def orphaned(key: bytes) -> bool:
+            return before[key_slot(key)] not in primaries
+
+        self._state.ledger.owe_recent(
+            lambda name, is_tag: orphaned(names.tag(name) if is_tag else names.data(name)),
+            everything=orphaned(names.generation),
+        )
 
     def has(self, node: Node, key: bytes) -> bool:
         """Whether a node is the primary of a key."""
