@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.measure import Spread
 from benchmarks.redis_peers import CALLERS
-from benchmarks.report import Result
+from benchmarks.report import Check, Result
 
 Ask = Callable[[Any], Any]
 
@@ -64,8 +64,18 @@ def by_threads(ask: Ask, questions: Iterable[Any]) -> None:
             caller_ends.result()
 
 
-def note_processor(result: Result, trials: dict[str, Any]) -> None:
+def note_processor(result: Result, trials: dict[str, Any], repeats: int) -> None:
     """Show the processor's time beside the wall's; what the server takes is not in it."""
-    for name, trial in trials.items():
-        if isinstance(trial, Clocked):
-            result.figures[f"{name}: processor"] = Spread.of(trial.processor[1:])
+    best = {name: _of_repeats(it, repeats) for name, it in trials.items() if isinstance(it, Clocked)}
+    for name, figures in best.items():
+        result.figures[f"{name}: processor"] = Spread.of(figures)
+        if name != "askonce":
+            value = Spread.of([a / b for a, b in zip(figures, best["askonce"], strict=True)])
+            result.checks.append(Check(f"times less processor time than {name}", value, least=True))
+
+
+def _of_repeats(trial: Clocked, repeats: int) -> list[float]:
+    """The best turn of each repeat, the first of all turns being to warm up."""
+    turns = trial.processor[1:]
+    each = len(turns) // repeats
+    return [min(turns[place * each : (place + 1) * each]) for place in range(repeats)]
