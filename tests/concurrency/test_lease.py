@@ -246,6 +246,46 @@ def test_a_wait_ends_when_the_last_caller_leaves(fleet, source):
 # --- who does not wait
 
 
+def test_a_tier_that_goes_away_leaves_a_refresh_behind_to_this_process(fleet, source):
+    """No answer is not a "no": the entry is refreshed in memory, and does not rest."""
+    _, b = functions(fleet, source, stale=30)
+    tier = fleet.tiers[1]
+
+    async def goes_away(fence, shape, *, wait):
+        tier.reachable = False
+        raise ConnectionError
+
+    async def main():
+        await b(1)
+        fleet.clock.advance(12)
+        tier.lease = goes_away
+        assert await b(1) == 1
+        await steps_until(lambda: len(source.runs) == 2)
+        await settle()
+        assert await b(1) == 2
+
+    asyncio.run(main())
+
+
+def test_a_run_that_is_over_holds_nobody_back(fleet, source):
+    """Only as long as it held its lease did the task wait for no other."""
+    a, b = functions(fleet, source)
+
+    async def items(x):
+        yield x
+
+    stream = fleet.cached(items, name="items", single_flight="cluster")[1]
+
+    async def main():
+        assert [item async for item in stream(7)] == [7]
+        first = await holding(fleet, source, a)
+        second = await waiting(fleet, b)
+        source.gate.set()
+        assert await asyncio.gather(first, second) == [1, 1]
+
+    asyncio.run(main())
+
+
 def test_a_refresh_by_hand_waits_for_nobody(fleet, source):
     """It wants an answer of its own, not what somebody else is computing."""
     a, b = functions(fleet, source)
@@ -407,7 +447,8 @@ def test_lists_of_two_processes_never_wait_in_a_circle(lists):
     """Whatever the order of their items: leases are taken in the order of the keys."""
     for turns in range(6):
         fleet, runs = Fleet(), []
-        fleet.tiers[1].turns = lambda turns=turns: turns
+        for tier in fleet.tiers:
+            tier.turns = lambda turns=turns: turns
 
         async def f(xs, runs=runs):
             runs.extend(xs)
@@ -448,7 +489,7 @@ def test_a_list_whose_first_item_comes_from_elsewhere_still_knows_its_circles(fl
         source.gate.set()
         await first
         with pytest.raises(RecursionError):
-            await second
+            await asyncio.wait_for(second, PATIENCE)
 
     asyncio.run(main())
 

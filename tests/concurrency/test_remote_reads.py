@@ -377,6 +377,22 @@ def test_a_fence_that_looked_counts_from_the_answer_on():
     cache.close_fence(other)
 
 
+def test_an_older_fence_remembers_what_a_younger_look_may_forget():
+    """The first of two fences looks; the second has not, and an invalidation from before that counts."""
+    cache = Fleet(1).caches[0]
+    first, second = cache.open_fence("first"), cache.open_fence("second")
+    first.looking = True
+    cache.drop_tag_copies(("tag",))
+    assert cache.looked(first)
+    cache.close_fence(cache.open_fence("third"))  # where versions that nobody needs are forgotten
+    assert cache.fill(first, 1, 10, ("tag",)) is not None
+    cache.drop("first")
+    cache.close_fence(cache.open_fence("third"))
+    assert cache.fill(second, 1, 10, ("tag",)) is None
+    cache.close_fence(first)
+    cache.close_fence(second)
+
+
 def test_a_fill_tells_how_old_the_answer_is():
     """Its stamps are those of the function's answer; an entry whose windows are all that is left is kept."""
     cache = Fleet(1).caches[0]

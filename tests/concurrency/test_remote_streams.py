@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 
 import pytest
-from flighttools import settle_blocking, steps_until
+from flighttools import PATIENCE, settle_blocking, steps_until
 
 from askonce import refreshing
 
@@ -156,4 +156,4 @@ def test_two_generators_of_one_key_in_turn_do_not_wait_for_each_other(functions,
         await first.aclose()
         await second.aclose()
 
-    asyncio.run(main())
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from flighttools import settle, steps_until
+from flighttools import PATIENCE, settle, steps_until
 
 from askonce import only_if_cached
 from askonce.testing import settle_blocking
@@ -146,7 +146,7 @@ def test_the_patience_of_a_caller_ends_with_what_came_from_behind(fleet):
         await a(1)
         fleet.clock.advance(12)
         source.gate = asyncio.Event()
-        assert await b(1) == 1
+        assert await asyncio.wait_for(b(1), PATIENCE) == 1
         source.gate.set()
         await steps_until(lambda: not fleet.caches[1].flights._flights)
         assert await b(1) == 2
