@@ -27,7 +27,10 @@ demo: $(VENV)/demo.done ## Summarise, key-word and question real documents, twic
 
 test: $(VENV)/test.done ## Run the tests, with coverage
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest
+	@echo "tests/redis, against real servers, run beside the others; what they say comes at the end"
+	@$(BIN)/python -m coverage run -m pytest tests/redis >.redis-tests.log 2>&1 & redis=$$!; \
+	$(BIN)/python -m coverage run -m pytest --ignore=tests/redis; core=$$?; \
+	wait $$redis; code=$$?; cat .redis-tests.log; exit $$((core + code))
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
@@ -48,4 +51,4 @@ bench: ## Measure against the peers, in an environment of its own
 	$(BENCH)/bin/python -m benchmarks $(BENCH_ARGS)
 
 clean: ## Remove what was made here
-	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* build dist
+	rm -rf .venv .venv-* .redis-tests.log .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* build dist
