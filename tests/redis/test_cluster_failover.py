@@ -9,7 +9,7 @@ from servers import Cluster
 
 
 @pytest.fixture(scope="module")
-def replicated():
+def replicated(redis_server):  # which says whether there is a server at all
     with Cluster.start(replicas=1) as cluster:
         yield cluster
 
