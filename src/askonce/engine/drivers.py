@@ -21,7 +21,7 @@ async def drive(flow: Flow) -> Any:
         step = next(flow)
         while True:
             try:
-                # Not in ``_carry_out``: a coroutine is a good part of what an answer from behind memory costs.
+                # Not in ``_carry_out``: a coroutine is a good part of the cost of what is behind memory.
                 if type(step) is Remote:
                     outcome = await _ask_remote(step)
                 elif type(step) is Home:
