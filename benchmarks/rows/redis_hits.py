@@ -36,7 +36,8 @@ _NO_COMPRESSION = 1 << 30
 
 def shorter(effort: Effort) -> Effort:
     """Fewer turns: each goes to the server and back thousands of times."""
-    return Effort(effort.repeats, max(2, effort.rounds // 3), effort.quick)
+    repeats = min(effort.repeats, 2) if effort.quick else effort.repeats
+    return Effort(repeats, max(2, effort.rounds // 3), effort.quick)
 
 
 def noise(size: int) -> str:
@@ -137,7 +138,7 @@ def read_row(
         times = race({**trials, **limits}, shorter(effort), SELDOM)
     result.take(times)
     compare_rates(result, times, *targets)
-    note_processor(result, trials, effort.repeats)
+    note_processor(result, trials, shorter(effort).repeats)
     return result
 
 
@@ -185,7 +186,7 @@ def decorated(effort: Effort) -> Result:
     all_hit(made, questions)
     result.take(times)
     compare_rates(result, times, 3, None)
-    note_processor(result, trials, effort.repeats)
+    note_processor(result, trials, shorter(effort).repeats)
     result.note = "redis-py decorates nothing: its figure is that of `get`."
     return result
 
@@ -219,7 +220,7 @@ def writing(effort: Effort) -> Result:
     result.take(times)
     for name in (DEFAULTS, TUNED, *PEERS):
         result.rate(times, name)
-    note_processor(result, trials, effort.repeats)
+    note_processor(result, trials, shorter(effort).repeats)
     if not limits:
         result.note = server.NO_TOOL
     return result
