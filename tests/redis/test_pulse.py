@@ -7,7 +7,7 @@ from askonce.backends.redis.pulse import Pulse
 
 
 def test_news_may_come_after_the_answers_to_all_that_was_asked_before():
-    """A server tells its news when it has answered what it had read; only later answers prove that none came."""
+    """A server tells news when it has answered what it had read; only later answers prove that none came."""
     link = SimpleNamespace(heard=0)
     pulse = Pulse(link)
     assert not pulse.is_silent()
