@@ -38,7 +38,7 @@ def test_each_form_says_where_the_servers_are(url):
     [
         "", "localhost", "http://h", "redis:", "redis://", "redis+other://h", "unix+cluster:///s", "redis://h:port",
         "redis://[::1", "redis+cluster://", "redis+cluster://a:1/3", "redis+sentinel://a:1", "redis://h?timeout=3",
-        "redis+sentinel://a/mine/x", b"redis://h", None,
+        "redis+sentinel://a/mine/x", "redis://h/x", "redis://h/-1", "redis://h/0/1", b"redis://h", None,
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_with_the_forms_that_are(url):

@@ -158,6 +158,32 @@ def test_a_namespace_that_keys_could_not_be_told_apart_by_is_refused(namespace):
         GenericRedisCache(namespace=namespace)
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("timeout", 0), ("timeout", "soon"), ("heartbeat", None), ("tombstone_ttl", FOREVER),
+        ("lease_ttl", -1), ("drain", -1), ("l1_ttl", 0), ("feed", "poll"), ("recovery_queue_size", -1),
+        ("recovery_queue_size", "10"), ("memory_cache_size", 0), ("memory_cache_bytes", 0),
+        ("namespace", None), ("operation_ttls", ["sum"]), ("security_config", {"use_tls": True}),
+        ("eviction", "fifo"), ("max_value_bytes", "16 MB"),
+    ],
+)  # fmt: skip
+def test_what_an_option_cannot_be_is_refused_by_its_name(option, value):
+    """When the cache is made, not at the first outage."""
+    with pytest.raises(ConfigurationError, match=f"^{option}\\b"):
+        GenericRedisCache(**{option: value})
+
+
+def test_no_time_to_drain_is_a_time(redis_server, namespace):
+    """Who cannot wait for what runs behind says 0."""
+
+    async def scenario():
+        async with caches(redis_server, namespace=namespace, drain=0) as cache:
+            assert await cache.set("key", 1)
+
+    asyncio.run(scenario())
+
+
 def test_max_value_bytes_bounds_what_is_stored(redis_server, namespace):
     """More stays in memory, and what was there before does not come back."""
 

@@ -2,9 +2,10 @@
 
 import functools
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from askonce._types import Ttl
+from askonce.exceptions import ConfigurationError
 from askonce.keys import default_encoder
 from askonce.ttl import parse_ttl
 
@@ -83,3 +84,16 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
                 f"a tag is text, not {type(tag).__name__}; give texts one by one, other things through str()"
             )
     return tuple(dict.fromkeys(given))
+
+
+def checked_bound(value: Any, name: str) -> int:
+    """The most that a memory may hold.
+
+    Raises:
+        ConfigurationError: it is no whole number above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigurationError(f"{name}={value!r} is no whole number; give 1 or more")
+    if value < 1:
+        raise ConfigurationError(f"{name}={value!r} would store nothing; give 1 or more")
+    return value

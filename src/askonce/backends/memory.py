@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal
 
 from askonce._types import MISS, Clock, Meta, Ttl, fresh_until, is_failure
-from askonce.backends.checks import DIGESTED, checked_key, checked_tags, checked_ttl
+from askonce.backends.checks import DIGESTED, checked_bound, checked_key, checked_tags, checked_ttl
 from askonce.backends.eviction import Lru, Policy, S3Fifo
 from askonce.backends.front import Front
 from askonce.backends.held import Held
@@ -52,6 +52,8 @@ class InMemoryCache(Front, CacheInterface):
             raise ConfigurationError(f"eviction={eviction!r} is unknown; give one of {', '.join(_POLICIES)}")
         if not callable(clock):
             raise ConfigurationError("clock is not callable; give a function that answers seconds")
+        if not isinstance(operation_ttls, Mapping | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError('operation_ttls maps operations to times, such as {"summarize": "2h"}')
         ttls = {
             name: parse_ttl(ttl, f"operation_ttls[{name!r}]") for name, ttl in (operation_ttls or {}).items()
         }
@@ -60,8 +62,8 @@ class InMemoryCache(Front, CacheInterface):
             default_ttl=parse_ttl(default_ttl, "default_ttl"),
             operation_ttls=MappingProxyType(ttls),
             clock=clock,
-            max_size=_bound(max_size, "max_size"),
-            max_bytes=None if max_bytes is None else _bound(max_bytes, "max_bytes"),
+            max_size=checked_bound(max_size, "max_size"),
+            max_bytes=None if max_bytes is None else checked_bound(max_bytes, "max_bytes"),
         )
         self.eviction: Final = eviction
         # Floats: adding to an int beyond 256 allocates just as well, and costs more.
@@ -184,11 +186,3 @@ class InMemoryCache(Front, CacheInterface):
         self._hits += 1.0
         self._note_use(entry)
         return value
-
-
-def _bound(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigurationError(f"{name}={value!r} is no whole number; give 1 or more")
-    if value < 1:
-        raise ConfigurationError(f"{name}={value!r} would store nothing; give 1 or more")
-    return value

@@ -88,6 +88,9 @@ def _parsed(url: str, security: SecurityConfig | None) -> Address:
     options: dict[str, Any] = dict(parse_url(url))
     options.pop("connection_class", None)
     _keep_known(options, url)
+    database = urlsplit(url).path.strip("/")
+    if family != "unix" and database and not database.isdecimal():  # redis-py takes it for 0
+        raise ConfigurationError(f"redis_url={masked(url)!r}: the database {database!r} is no number")
     if family != "unix":
         options.setdefault("host", "localhost")
         options.setdefault("port", 6379)

@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Final, Literal, TypeVar
 
 from askonce._types import MISS, Clock, Ttl
-from askonce.backends.checks import checked_key, checked_tags, checked_ttl
+from askonce.backends.checks import checked_bound, checked_key, checked_tags, checked_ttl
 from askonce.backends.engine import Answer, Fence, Found, Written
 from askonce.backends.interface import CacheInterface
 from askonce.backends.rebuild import rebuilt
@@ -15,17 +15,17 @@ from askonce.backends.redis.closing import settled
 from askonce.backends.redis.copies import Copies
 from askonce.backends.redis.haste import Haste
 from askonce.backends.redis.link import checked
-from askonce.backends.redis.settings import Settings
+from askonce.backends.redis.settings import Settings, waiting_time
 from askonce.backends.redis.state import State
 from askonce.backends.redis.tier import Asked, RedisTier
 from askonce.backends.sync import SyncCache, step
 from askonce.codec.encryption import Cipher
 from askonce.codec.frame import Framing
 from askonce.codec.shapes import NO_SHAPE, Shape
-from askonce.exceptions import BackendError
+from askonce.exceptions import BackendError, ConfigurationError
 from askonce.isolation import isolated
 from askonce.security import SecurityConfig
-from askonce.ttl import parse_ttl
+from askonce.ttl import parse_age, parse_ttl
 
 T = TypeVar("T")
 
@@ -94,10 +94,10 @@ class GenericRedisCache(CacheInterface):
     ) -> None:
         settings = Settings(
             namespace=namespace,
-            timeout=parse_ttl(timeout, "timeout"),
-            heartbeat=parse_ttl(heartbeat, "heartbeat"),
-            tombstone_ttl=parse_ttl(tombstone_ttl, "tombstone_ttl"),
-            lease_ttl=parse_ttl(lease_ttl, "lease_ttl"),
+            timeout=waiting_time(timeout, "timeout"),
+            heartbeat=waiting_time(heartbeat, "heartbeat"),
+            tombstone_ttl=waiting_time(tombstone_ttl, "tombstone_ttl"),
+            lease_ttl=waiting_time(lease_ttl, "lease_ttl"),
             max_value_bytes=max_value_bytes,
             queue_size=recovery_queue_size,
             feed=feed,
@@ -110,8 +110,8 @@ class GenericRedisCache(CacheInterface):
         )
         copies = Copies(
             default_ttl,
-            memory_cache_size,
-            memory_cache_bytes,
+            checked_bound(memory_cache_size, "memory_cache_size"),
+            None if memory_cache_bytes is None else checked_bound(memory_cache_bytes, "memory_cache_bytes"),
             eviction,
             operation_ttls=operation_ttls,
             clock=clock,
@@ -123,7 +123,7 @@ class GenericRedisCache(CacheInterface):
         copies.remote = self._tier
         copies.quick = Haste(self._tier, copies)
         self._raises: Final = raise_errors
-        self._drain: Final = parse_ttl(drain, "drain")
+        self._drain: Final = parse_age(drain, "drain")
         self._found_there = 0  # by hand, in Redis
 
     def __repr__(self) -> str:
@@ -365,6 +365,8 @@ class _TieredSync(SyncCache):
 
 
 def _cipher(security: SecurityConfig | None) -> Cipher | None:
+    if security is not None and not isinstance(security, SecurityConfig):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"security_config is a SecurityConfig(...), not {type(security).__name__}")
     keys = {} if security is None else security.keys()
     return Cipher(keys) if keys else None
 

@@ -159,20 +159,23 @@ class Swarm:
             else:
                 return
         known = dict.fromkeys((*(node for _, _, node in self._slots), *self._seeds))
+        reason = "none is known"
         for node in known:
             try:
                 link = await self._dialer.dial(node, self._make)
-            except LinkLost:
+            except LinkLost as error:
+                reason = str(error)
                 continue
             try:
                 self._read_slots(await link.ask(b"CLUSTER", b"SLOTS"), node)
-            except (LinkLost, Refused):
+            except (LinkLost, Refused) as error:
+                reason = f"{error} (CLUSTER SLOTS; is it a cluster?)"
                 continue
             else:
                 return
             finally:
                 link.lose(LinkLost("the connection served to learn the cluster's layout"))
-        raise LinkLost("no node of the cluster answers")
+        raise LinkLost(f"no node of the cluster answers: {reason}")
 
     def _read_slots(self, reply: list[Any], asked: Node) -> None:
         if not reply:

@@ -1,11 +1,13 @@
 """What one cache in Redis was set to, and how its keys are called there."""
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from askonce.exceptions import ConfigurationError
+from askonce.ttl import parse_age
 
 Feed = Literal["tracking", "pubsub"]
 
@@ -28,11 +30,34 @@ class Settings:
     """How changes made elsewhere are heard of; ``None`` for what fits the kind of server."""
 
     def __post_init__(self) -> None:
-        if not _NAMESPACE.fullmatch(self.namespace):
+        if not isinstance(self.namespace, str) or not _NAMESPACE.fullmatch(self.namespace):
             raise ConfigurationError(
                 f"namespace={self.namespace!r} cannot begin a key; "
                 "use 1 to 64 letters, digits, '-', '_' and '.'"
             )
+        feeds = get_args(Feed)
+        if self.feed not in (None, *feeds):
+            raise ConfigurationError(f"feed={self.feed!r} is unknown; give one of {', '.join(feeds)}")
+        size = self.queue_size
+        if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+            raise ConfigurationError(f"recovery_queue_size={size!r} is no whole number from 0 on")
+
+
+def waiting_time(value: object, name: str) -> float:
+    """Seconds that something may take: more than 0, and not for ever.
+
+    Raises:
+        ConfigurationError: it is anything else.
+    """
+    try:
+        seconds = parse_age(value, name)
+    except ConfigurationError:
+        seconds = 0
+    if 0 < seconds < math.inf:
+        return seconds
+    raise ConfigurationError(
+        f'{name}={value!r} is no time to wait; give seconds above 0, a timedelta, or text such as "500ms"'
+    )
 
 
 class KeyNames:
