@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from flighttools import settle, steps_until
 
-from askonce import MISS
+from askonce import MISS, NotCachedError, only_if_cached
 
 
 class Source:
@@ -178,3 +178,23 @@ def test_a_tier_that_fails_for_a_list_is_a_miss_for_each(fleet, source):
 
     asyncio.run(main())
     assert a.cache_info().stored == 2
+
+
+def test_looking_without_computing_asks_once_for_all_items(fleet, source, asked):
+    """``peek`` and ``only_if_cached``: what memory has is not asked for."""
+    a, b = functions(fleet, source)
+
+    async def main():
+        await a([1, 2, 3])
+        await b([1])
+        asked.clear()
+        assert await b.peek([1, 2, 2]) == [11, 21, 21]
+        with only_if_cached():
+            assert await b([1, 3]) == [11, 31]
+            assert await b([]) == await b.peek([]) == []
+            with pytest.raises(NotCachedError):
+                await b([1, 4])
+
+    asyncio.run(main())
+    assert asked == {"read_many": 3}
+    assert len(source.runs) == 1

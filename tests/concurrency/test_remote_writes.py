@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from distant import BURIED, Fleet
+from flighttools import steps_until
 
 from askonce import FOREVER, refreshing
 from askonce._types import Windows
@@ -105,6 +106,36 @@ def test_a_tag_that_changes_during_the_run_undoes_the_fill_everywhere(fleet):
     asyncio.run(main())
     assert there(fleet, a) is None
     assert fleet.caches[0].look(str(a.key(1))) is None
+
+
+@pytest.mark.parametrize("undo", ["tag", "key", "everything"])
+def test_nobody_joins_a_run_that_a_change_elsewhere_has_overtaken(fleet, undo):
+    """Who asks afterwards has it computed anew; who asked before gets the first answer."""
+    gate, runs = asyncio.Event(), []
+
+    async def f(x):
+        runs.append(x)
+        number = len(runs)
+        if number == 1:
+            await gate.wait()
+        return number
+
+    a, _ = fleet.cached(f, tags=["tag"])
+
+    async def main():
+        early = asyncio.create_task(a(1))
+        await steps_until(lambda: runs)
+        if undo == "tag":
+            fleet.server.outdate(["tag"])
+        elif undo == "key":
+            fleet.server.bury(str(a.key(1)))
+        else:
+            fleet.caches[0].drop_all_copies()
+        assert await a(1) == 2
+        gate.set()
+        assert (await early, await a(1)) == (1, 2)
+
+    asyncio.run(main())
 
 
 def test_memory_keeps_what_the_tier_cannot(fleet):

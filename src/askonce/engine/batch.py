@@ -8,8 +8,8 @@ import time
 from collections.abc import Generator, Mapping
 from typing import Any, cast
 
-from askonce._types import MISS, Entry, Failure
-from askonce.engine import commands, flow
+from askonce._types import MISS, Entry, Failure, is_failure
+from askonce.engine import commands, flow, found
 from askonce.engine.call import Call
 from askonce.engine.each import checked_answers, items_of, single, with_items
 from askonce.engine.function import Function
@@ -31,11 +31,11 @@ def serve(whole: Call) -> Flow:
     if not whole.store.enabled or whole.way == "bypass":
         return (yield from _uncached(whole))
     parts, demand = Parts.of(whole), whole.demand
-    found = {} if demand is not None else _found(whole, parts.keys)
-    answers = _answers_at_once(whole, parts.keys, found)
+    there = {} if demand is not None else _there(whole, parts.keys)
+    answers = _answers_at_once(whole, parts.keys, there)
     if answers is not None:
         return answers
-    batch = Batch.of(whole, parts, found)
+    batch = Batch.of(whole, parts, there)
     anew = [call for call in batch.calls if demand is not None and demand.first(whole.store, call.key)]
     outcomes = yield from _recomputed(batch, anew)
     pending = [call for call in batch.calls if call.key not in outcomes]
@@ -58,14 +58,13 @@ def refresh(function: Function, arguments: Arguments) -> Flow:
 
 def peek(function: Function, arguments: Arguments) -> Flow:
     """What would be served, or ``MISS`` where an item is missing."""
-    batch = Batch.of(Call(function, function.store(), "", arguments))
-    found: list[Any] = []
-    for place in batch.places:
-        value = (yield from commands.peeked(batch.calls[place])) if batch.calls[0].store.enabled else MISS
-        if value is MISS:
-            return MISS
-        found.append(value)
-    return found
+    whole = Call(function, function.store(), "", arguments)
+    batch = Batch.of(whole)
+    if not batch.calls:
+        return []
+    entries = (yield from found.peek(batch.calls)) if whole.store.enabled else [None]
+    there = [entry for entry in entries if entry is not None and not is_failure(entry)]
+    return [there[place].value for place in batch.places] if len(there) == len(batch.calls) else MISS
 
 
 def put(function: Function, values: Any, arguments: Arguments) -> Flow:
@@ -118,7 +117,7 @@ def _uncached(whole: Call) -> Flow:
     return answers
 
 
-def _found(whole: Call, keys: list[str]) -> dict[str, Entry]:
+def _there(whole: Call, keys: list[str]) -> dict[str, Entry]:
     """What can be served without a thought."""
     look = whole.store.look
     return {key: entry for key in dict.fromkeys(keys) if (entry := look(key)) is not None}
@@ -136,11 +135,14 @@ def _answers_at_once(whole: Call, keys: list[str], found: Mapping[str, Entry]) -
 
 
 def _stored(batch: Batch) -> Flow:
-    found: list[tuple[Call, Entry]] = []
-    for call in batch.calls:
-        entry = yield from flow.found_entry(call)
-        found.append((call, entry))
-    return _answers(batch, {call.key: served(call, entry) for call, entry in found})
+    if not batch.calls:
+        return []
+    there: list[tuple[Call, Entry]] = []
+    for call, entry in zip(batch.calls, (yield from found.peek(batch.calls)), strict=True):
+        if entry is None:
+            raise flow.not_cached(call)
+        there.append((call, entry))
+    return _answers(batch, {call.key: served(call, entry) for call, entry in there})
 
 
 def _recomputed(batch: Batch, calls: list[Call]) -> Generator[Step, Any, dict[str, Outcome]]:

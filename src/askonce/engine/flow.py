@@ -83,15 +83,18 @@ def found_entry(call: Call) -> Generator[Step, Any, Entry]:
     if entry is None and call.asks_remote:
         entry = yield from peek_remote(call)
     if entry is None:
-        off = None if call.store.enabled else "this cache is disabled"
-        reason = (
-            off or call.store.sight(call.key).reason or "it is older than the context around the call allows"
-        )
-        raise NotCachedError(
-            f"{call.function.name}: nothing is cached under {call.key!r} ({reason}), and only_if_cached() "
-            "lets nothing be computed; call it outside of that, or catch NotCachedError"
-        )
+        raise not_cached(call)
     return entry
+
+
+def not_cached(call: Call) -> NotCachedError:
+    """Why a call that may compute nothing has no answer."""
+    off = None if call.store.enabled else "this cache is disabled"
+    reason = off or call.store.sight(call.key).reason or "it is older than the context around the call allows"
+    return NotCachedError(
+        f"{call.function.name}: nothing is cached under {call.key!r} ({reason}), and only_if_cached() "
+        "lets nothing be computed; call it outside of that, or catch NotCachedError"
+    )
 
 
 def revalidate(call: Call, entry: Entry) -> Generator[Step, Any, None]:

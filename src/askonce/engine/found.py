@@ -28,6 +28,21 @@ def read_many(calls: Sequence[tuple[Call, Fence]]) -> Generator[Step, Any, list[
     return [brought_in(*one, answer) for one, answer in zip(calls, answers, strict=True)]
 
 
+def peek(calls: Sequence[Call]) -> Generator[Step, Any, list[Entry | None]]:
+    """What several calls of one function could be served, here or behind memory; nothing is computed."""
+    entries = [call.survey().entry for call in calls]
+    missing = [call for call, entry in zip(calls, entries, strict=True) if entry is None]
+    if not missing or not missing[0].asks_remote:
+        return entries
+    asked = [(call, call.open_fence()) for call in missing]
+    try:
+        came = iter((yield from read_many(asked)))
+    finally:
+        for call, fence in asked:
+            call.store.close_fence(fence)
+    return [next(came).entry if entry is None else entry for entry in entries]
+
+
 def _asked(calls: list[Call], fences: list[Fence]) -> Generator[Step, Any, Sequence[Found | None]]:
     store, shape = calls[0].store, calls[0].function.shape
     answers: Sequence[Found | None] | None = yield Remote(store, "read_many", (fences, shape))
