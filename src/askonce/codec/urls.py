@@ -39,6 +39,6 @@ def _url_class(module: str, name: str) -> Any:
     home = sys.modules.get(module)
     cls = getattr(home, name, None)
     bases = [getattr(home, base, None) for base in _HOMES[module]]
-    if not isinstance(cls, type) or cls.__module__ != module:
+    if not isinstance(cls, type) or cls.__module__ != module or name.startswith("_"):
         return None
     return cls if any(isinstance(base, type) and issubclass(cls, base) for base in bases) else None
