@@ -205,6 +205,7 @@ class GenericRedisCache(CacheInterface):
         kept, copy = isolated(value)
         copies.drop(place)
         fence = copies.open_fence(place, names)
+        is_kept = False
         try:
             written = Written.FAILED
             try:
@@ -217,10 +218,13 @@ class GenericRedisCache(CacheInterface):
                 if fence.looking:
                     copies.looked(fence)
             if written is not Written.OVERTAKEN and not fence.dirty:
-                copies.fill(fence, kept, seconds, names, copy)
+                copies.outrun(fence)
+                is_kept = copies.fill(fence, kept, seconds, names, copy) is not None
             return written is not Written.FAILED  # what overtook it came later: so it was there for a moment
         finally:
             copies.close_fence(fence)
+            if not is_kept:  # what was read from Redis before it was replaced there
+                copies.drop_copies([place])
 
     async def delete(self, key: str) -> bool:
         """Remove a key everywhere; whether it was there, ``False`` where Redis could not be told yet."""

@@ -58,7 +58,7 @@ class Client:
         self._pulses: dict[Link, Pulse] = {}
         self._warmth: Final = Warmth(state)
         self._is_stirred = self._kind == "pubsub"  # whether this kind of server tells of what we do for it
-        self._feeding = False
+        self._feeding = self._was_cut_off = False
         self._ids: dict[tuple[str, int], tuple[int, bytes]] = {}
         self._opening: asyncio.Task[None] | None = None
         self._patient = True
@@ -181,7 +181,8 @@ class Client:
         if link is not None:
             ask_generation(self._state, link)
             await link.ask(b"PING")
-        if not heard_before and self._state.feeds <= 1:  # nobody else listened for this process
+        if not heard_before and (self._was_cut_off or self._state.feeds <= 1):  # else others listened
+            self._was_cut_off = False
             self._state.memory.drop_all_copies()
         self._opened_at = time.monotonic()
         if not self.up:
@@ -275,7 +276,7 @@ class Client:
             self._feeding = True
             self._state.feed_began()
         elif not hears and self._feeding:
-            self._feeding = False
+            self._feeding, self._was_cut_off = False, True
             self._state.feed_ended(lost=not self._closed)
 
     # --- watching

@@ -71,6 +71,13 @@ class Copies(InMemoryCache):
                     entry.ttl += age
             _left = self._let_go()
 
+    def outrun(self, fence: Fence) -> None:
+        """Have nobody keep what was read or made before what a fence stands for, which has been stored."""
+        with self._lock:
+            if not fence.broken:
+                self._fences.break_key(fence.key)
+                fence.broken = False
+
     def fill(
         self,
         fence: Fence,

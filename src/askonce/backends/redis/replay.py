@@ -7,7 +7,7 @@ from askonce.backends.redis.fleet import Fleet
 from askonce.backends.redis.link import Link
 from askonce.backends.redis.state import State
 from askonce.backends.redis.tokens import new_token
-from askonce.backends.redis.wire import REMOVE, RENEW_GENERATION, pack
+from askonce.backends.redis.wire import REMOVE, RENEW_GENERATION, REVOKE, pack
 from askonce.codec.frame import HEAD, tombstone
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ async def replay(state: State, fleet: Fleet, client: "Client") -> None:
         for key in await _bury(state, fleet, keys[start : start + _CHUNK]):
             told[key] = debts.keys[key]
     tags = await _revoke(state, fleet, list(debts.tags))
+    for tag in tags:
+        state.tokens.forget(tag)
     paid = debts._replace(keys=told, tags={tag: debts.tags[tag] for tag in tags})
     ledger = state.ledger
     ledger.paid(paid)
@@ -65,7 +67,7 @@ async def _revoke(state: State, fleet: Fleet, tags: list[str]) -> list[str]:
 
 
 def _revocation(link: Link, key: bytes) -> bytes:
-    return pack((b"UNLINK", key))
+    return pack((b"EVAL", REVOKE[link.version < (7,)].text, 1, key))
 
 
 def _burial(state: State) -> Command:

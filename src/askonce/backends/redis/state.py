@@ -84,11 +84,14 @@ class State:
             self.feeds += 1
 
     def feed_ended(self, *, lost: bool = True) -> None:
-        """One loop less hears of changes; when nobody does, no copy is trusted."""
+        """One loop less hears of changes; no copy is trusted when nobody does, or when one was cut off.
+
+        The others may have been cut off as well, and be too busy to know it.
+        """
         with self._lock:
             self.feeds -= 1
             last = self.feeds == 0
-        if last:
+        if lost or last:
             self.counts.feed_losses += lost
             self.tokens.forget_all()
             self.memory.drop_all_copies()

@@ -1,5 +1,6 @@
 """Putting answers into Redis, and taking them away."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -12,7 +13,7 @@ from askonce.backends.redis.looking import Look, Looks, Note, Unreachable
 from askonce.backends.redis.stamps import end_of, milliseconds, stamps_of
 from askonce.backends.redis.state import State
 from askonce.backends.redis.tokens import new_token
-from askonce.backends.redis.wire import EXTEND, REMOVE, RENEW_GENERATION, REPLACE, pack
+from askonce.backends.redis.wire import EXTEND, REMOVE, RENEW_GENERATION, REPLACE, REVOKE, pack
 from askonce.codec.frame import HEAD, Stamps, tombstone
 from askonce.codec.offload import offload
 from askonce.codec.values import encode
@@ -217,17 +218,23 @@ class Stores:
             BackendError: Redis did not take it, or did not say so.
         """
         state = self._state
-        routes = [(name, client.route(name)) for name in map(state.names.tag, tags)]
-        answers = [link.send(pack((b"UNLINK", name))) for name, link in routes if link is not None]
+        answers = [answer for tag in tags if (answer := self._revoked(client, tag)) is not None]
         for answer in answers:
             checked(await answer)
-        for tag in tags:
-            state.tokens.forget(tag)
         if len(answers) < len(tags):
             raise Unreachable("the servers of some tags cannot be reached")
         for tag in tags:
             state.ledger.told_tag(tag)
         client.publish(client.feed.of_tags(tags), lambda: state.ledger.owe_tags(tags))
+
+    def _revoked(self, client: Client, tag: str) -> "asyncio.Future[Any] | None":
+        """Send what takes a token away; whatever becomes of it, the token is not believed any more."""
+        name = self._state.names.tag(tag)
+        link = client.route(name)
+        if link is None:
+            return None
+        command = pack((b"EVAL", REVOKE[link.version < (7,)].text, 1, name))
+        return link.send(command, lambda _: self._state.tokens.forget(tag))
 
     async def renew_generation(self, client: Client) -> None:
         """Have nothing count that is stored.

@@ -55,6 +55,15 @@ MAKE: Final = _scripts("""
 """)
 """Answer the token under a key, made if there is none: the token to make, its milliseconds or nothing."""
 
+REVOKE: Final = _scripts("""
+    local there = redis.call('UNLINK', KEYS[1])
+    if there == 0 then
+    redis.call('SET', KEYS[1], '')
+    redis.call('UNLINK', KEYS[1]) end
+    return there
+""")
+"""Take a token away. That there was none is news as well: somebody may be about to make one."""
+
 RENEW_GENERATION: Final = _scripts("""
     redis.call('SET', KEYS[1], ARGV[1])
     return 1
