@@ -233,8 +233,11 @@ class Stores:
         link = client.route(name)
         if link is None:
             return None
-        command = pack((b"EVAL", REVOKE[link.version < (7,)].text, 1, name))
-        return link.send(command, lambda _: self._state.tokens.forget(tag))
+
+        def forget(_: Any) -> None:
+            self._state.tokens.forget(tag)
+
+        return link.send(pack((b"EVAL", REVOKE[link.version < (7,)].text, 1, name)), forget)
 
     async def renew_generation(self, client: Client) -> None:
         """Have nothing count that is stored.
