@@ -111,6 +111,7 @@ class Function:
         self.leases = options.single_flight == "cluster"
         self.isolates = options.isolate
         self._store: EngineStore | None = None
+        self._shape: Shape | None = None
         self._known_to: weakref.WeakSet[EngineStore] = weakref.WeakSet()
         self._minds_long_texts = False
         self._told_of_overflow = False
@@ -231,10 +232,16 @@ class Function:
 
     # --- its answers
 
-    @functools.cached_property
+    @property
     def shape(self) -> Shape:
         """What may be built of its answers when they come back from elsewhere."""
         # At the first use of a tier behind memory: annotations may name what is not there at decoration.
+        shape = self._shape
+        if shape is None:
+            shape = self._shape = self._find_shape()
+        return shape
+
+    def _find_shape(self) -> Shape:
         annotation = answer_annotation(self.wrapped)
         return NO_SHAPE if annotation is UNSAID or isinstance(annotation, str) else Shape.of(annotation)
 

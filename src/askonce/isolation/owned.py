@@ -1,7 +1,7 @@
 """How to copy a value that nobody else has, found out without a copy."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from askonce.isolation.flat import copiers
 from askonce.isolation.graphs import TREE_DEPTH, copy_graph
@@ -21,9 +21,9 @@ def copier(value: object) -> Callable[[Any], Any] | None:
 
 
 def _is_flat(value: Any) -> bool:
-    return shared.issuperset(map(type, value)) and (
-        type(value) is not dict or shared.issuperset(map(type, value.values()))
-    )
+    if not shared.issuperset(map(type, value)):
+        return False
+    return type(value) is not dict or shared.issuperset(map(type, cast("dict[Any, Any]", value).values()))
 
 
 def _copier_of_parts(value: Any) -> Callable[[Any], Any] | None:
