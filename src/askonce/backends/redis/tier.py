@@ -262,9 +262,9 @@ class RedisTier:
 
     async def read(self, fence: Fence, shape: Shape) -> Found | None:
         """What is stored under the fence's key."""
-        began = time.monotonic()
+        began, connected = time.monotonic(), self._up() is not None
         try:
-            if not fence.spent and began > self._slow_until and self._up() is not None:
+            if not fence.spent and began > self._slow_until and connected:
                 return await self.fetch(fence, shape)
             async with self._what_is_left(fence):
                 return await self.fetch(fence, shape)
@@ -272,7 +272,7 @@ class RedisTier:
             self.note_failure("read", error)
             return None
         finally:
-            self._spend(fence, began)
+            self._spend(fence, began, timed=connected)
 
     async def read_many(self, fences: Sequence[Fence], shape: Shape) -> Sequence[Found | None]:
         """``read`` for several keys at once."""
@@ -359,10 +359,10 @@ class RedisTier:
         """Ends what takes longer than one call may wait for Redis, all its commands together."""
         return within(max(self.state.settings.timeout - fence.spent, 0.0))
 
-    def _spend(self, fence: Fence, began: float) -> None:
+    def _spend(self, fence: Fence, began: float, *, timed: bool = False) -> None:
         now = time.monotonic()
         fence.spent += now - began
-        if now - began > self.state.settings.timeout * _SLOW:
+        if timed and now - began > self.state.settings.timeout * _SLOW:
             self._slow_until = now + _WARY
 
     def note_failure(self, what: str, error: Exception) -> None:
