@@ -9,6 +9,7 @@ from processes import HOST, free_port
 from rediskit import GenericRedisCache, caches, figures
 
 from askonce import BackendError, cached
+from askonce.backends.redis.link import checked
 from askonce.security import SecurityConfig
 
 KEY = "alice@example.com:session"
@@ -155,3 +156,26 @@ def test_a_user_that_may_not_do_what_it_takes_is_told_what(fresh_server, namespa
     assert "this user may not run time" in reasons["few"]
     assert "this user may not use these keys" in reasons["elsewhere"]
     assert "alice" not in caplog.text
+
+
+def test_a_service_that_forbids_tracking_is_told_of_the_other_feed(fresh_server, namespace):
+    """Some managed services do; with publish/subscribe they will do."""
+    rights = "on >pw ~* &* +@all -client|tracking"
+    fresh_server.client().execute_command("ACL", "SETUSER", "managed", *rights.split())
+    url = f"redis://managed:pw@{HOST}:{fresh_server.port}"
+
+    async def reason(feed):
+        async with caches(url, namespace=namespace, feed=feed) as cache:
+            return figures(cache)["reason"]
+
+    assert 'feed="pubsub"' in asyncio.run(reason("tracking"))
+    assert asyncio.run(reason("pubsub")) is None
+
+
+@pytest.mark.parametrize("mark", "'`")
+def test_a_command_that_a_server_does_not_know_is_named_and_what_it_is_about_is_not(mark):
+    """Old servers, and those on which it was renamed, quote keys along with it."""
+    reply = Exception(f"ERR unknown command {mark}EVAL{mark}, with args beginning with: {mark}alice{mark}")
+    with pytest.raises(BackendError, match="does not know EVAL$") as refused:
+        checked(reply)
+    assert "alice" not in str(refused.value)

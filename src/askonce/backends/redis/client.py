@@ -15,7 +15,7 @@ from askonce.backends.redis.address import Address
 from askonce.backends.redis.dial import Dialer, preload
 from askonce.backends.redis.feed import Feed, ask_generation
 from askonce.backends.redis.fleet import Fleet, Solo, Swarm, ask_all
-from askonce.backends.redis.link import Link, LinkLost, LinkTimeout, OnReply, checked
+from askonce.backends.redis.link import Link, LinkLost, LinkTimeout, OnReply, Refused, checked
 from askonce.backends.redis.patience import within
 from askonce.backends.redis.pulse import Pulse
 from askonce.backends.redis.replay import replay
@@ -226,16 +226,18 @@ class Client:
         if run_id and self._topology != "cluster":
             self._state.server_is(run_id)
         if self._kind == "tracking":
-            prefix = self._state.names.prefix
-            checked(
-                (
-                    await ask_all(
-                        link, (b"CLIENT", b"TRACKING", b"ON", b"BCAST", b"PREFIX", prefix, b"NOLOOP")
-                    )
-                )[0]
-            )
+            await self._track(link)
             await self._feel(link)
             self._listening.add(link)
+
+    async def _track(self, link: Link) -> None:
+        prefix = self._state.names.prefix
+        command = (b"CLIENT", b"TRACKING", b"ON", b"BCAST", b"PREFIX", prefix, b"NOLOOP")
+        [reply] = await ask_all(link, command)
+        try:
+            checked(reply)
+        except Refused as error:
+            raise Refused(f'{error}; feed="pubsub" does without CLIENT TRACKING') from None
 
     async def _feel(self, link: Link) -> None:
         """See whether news come over a new connection, as they do from most servers."""

@@ -285,11 +285,14 @@ def checked(reply: Any) -> Any:
 
 
 _FORBIDDEN: Final = re.compile(r"NOPERM\b.*'([a-z|._-]{1,40})' command")
+_UNKNOWN: Final = re.compile(r"ERR unknown command ['`]([A-Z]{1,20})['`]")
 
 
 def _named(error: str) -> str:
-    """What an error is called, and which command a user may not run; the rest may hold keys."""
+    """What an error is called, and which command is meant; the rest may hold keys."""
     code = error.partition(" ")[0]
+    if unknown := _UNKNOWN.match(error):
+        return f"{code}, this server does not know {unknown[1]}"
     if code != "NOPERM":
         return code
     command = _FORBIDDEN.match(error)
