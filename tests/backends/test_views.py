@@ -1,5 +1,6 @@
 """Which views fast indexes keep while entries come and go, and what taking them costs."""
 
+import gc
 import sys
 
 import pytest
@@ -137,11 +138,14 @@ def steps(action):
         return trace
 
     before = sys.gettrace()
+    gc.collect()
+    gc.disable()  # what a collection runs is no part of the action
     sys.settrace(trace)
     try:
         action()
     finally:
         sys.settrace(before)
+        gc.enable()
     return len(events)
 
 
