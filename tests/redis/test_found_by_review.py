@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import threading
 
+import pydantic
 import pytest
 from patience import PATIENCE, until_async
 from rediskit import Loop, caches, figures, has_copy
@@ -131,5 +132,43 @@ def test_a_tag_that_a_server_would_not_let_go_of_at_first_is_forgotten_with_the_
             admin.execute_command("ACL", "SETUSER", "default", "+unlink")
             await until_async(lambda: not figures(cache)["owed"])
             assert await cache.get("key") is None
+
+    asyncio.run(scenario())
+
+
+def test_who_comes_after_the_news_does_not_get_what_was_read_before_them(redis_server, namespace):
+    """A large value takes a while to be decoded, and others join those who wait for it."""
+    decoding, go_on = threading.Event(), threading.Event()
+
+    class Report(pydantic.BaseModel):
+        text: str
+
+        @pydantic.field_validator("text")
+        @classmethod
+        def slow(cls, text):
+            if text[0] == "o" and threading.current_thread() is not threading.main_thread():
+                decoding.set()
+                go_on.wait(PATIENCE)
+            return text
+
+    async def make() -> Report:
+        return Report(text="new")
+
+    async def scenario():
+        plain = {"namespace": namespace, "compression_threshold": 1 << 30}
+        async with caches(redis_server, redis_server, **plain) as (one, other):
+            report = cached(make, cache=one, name="report", stale=1)
+            elsewhere = cached(make, cache=other, name="report")
+            await elsewhere.store(Report(text="old" * 100_000))
+            early = asyncio.create_task(report())
+            await asyncio.to_thread(decoding.wait, PATIENCE)
+            await elsewhere.invalidate()
+            await news_of(other, one)
+            late = asyncio.create_task(report())
+            await asyncio.sleep(0)
+            go_on.set()
+            await early
+            assert (await late).text == "new"
+            assert (await report()).text == "new"
 
     asyncio.run(scenario())

@@ -103,7 +103,14 @@ class RedisTier:
                 self.state.memory.looked(fence)
 
     async def fetch(self, fence: Fence, shape: Shape) -> Found | None:
-        """The value under the fence's key, if it counts."""
+        """The value under the fence's key, if it counts.
+
+        What changed while it was decoded is read again: callers who came after the news may wait for it.
+        """
+        found = await self._fetched(fence, shape)
+        return await self._fetched(fence, shape) if found is not None and fence.dirty else found
+
+    async def _fetched(self, fence: Fence, shape: Shape) -> Found | None:
         reply = fence.note
         fence.note, fence.dirty, fence.looking = None, False, True  # see ``look``
         try:
