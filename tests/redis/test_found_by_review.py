@@ -172,3 +172,32 @@ def test_who_comes_after_the_news_does_not_get_what_was_read_before_them(redis_s
             assert (await report()).text == "new"
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("reply", [b":5\r\n", b"_\r\n", b"*1\r\n:1\r\n", b"%0\r\n"])
+def test_an_answer_of_another_kind_is_a_miss(proxy, redis_server, namespace, reply):
+    """No exception, neither by hand nor for callers of decorated functions."""
+
+    async def scenario():
+        async with caches(proxy, namespace=namespace, heartbeat=60) as cache:
+
+            @cached(cache=cache, name="function")
+            async def function():
+                return "computed"
+
+            for ask in (
+                lambda: cache.get("key"),
+                lambda: cache.get("key", as_type=str),
+                lambda: cache.get_ttl("key"),
+                lambda: cache.touch("key"),
+                lambda: cache.delete("key"),
+                lambda: cache.invalidate_tags("tag"),
+                function,
+                function.invalidate,
+            ):
+                await until_async(lambda: figures(cache)["state"] == "connected")
+                proxy.corrupt(lambda _: reply)
+                assert await ask() in (None, False, True, "computed")  # memory has what was computed
+                proxy.corrupt(None)
+
+    asyncio.run(scenario())

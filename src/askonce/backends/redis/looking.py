@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from askonce.backends.engine import Fence
 from askonce.backends.redis.client import Client
-from askonce.backends.redis.link import Link, checked
+from askonce.backends.redis.link import Link, Refused, checked
 from askonce.backends.redis.stamps import end_of
 from askonce.backends.redis.state import State
 from askonce.backends.redis.tokens import TOKEN, new_token
@@ -207,13 +207,15 @@ class Looks:
         self._sections[tags] = (version, section, known)
         return section
 
-    async def judge(self, client: Client, fence: Fence, question: Question, data: bytes) -> Look:
+    async def judge(self, client: Client, fence: Fence, question: Question, data: Any) -> Look:
         """Whether what was read counts.
 
         Raises:
-            BackendError: there was no answer about its tags.
+            BackendError: it is no value, or there was no answer about its tags.
         """
         state = self._state
+        if type(data) is not bytes:
+            raise Refused("Redis answered what cannot be a value")
         name, link, _, epoch = question
         generation = state.tokens.generation or await self.generation(client)
         note = fence.note = Note(data, generation, epoch)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from askonce._types import FOREVER, Failure
 from askonce.backends.engine import Answer, Fence, Written
 from askonce.backends.redis.client import Client
-from askonce.backends.redis.link import Link, checked
+from askonce.backends.redis.link import Link, Refused, checked
 from askonce.backends.redis.looking import Look, Looks, Note, Unreachable
 from askonce.backends.redis.stamps import end_of, milliseconds, stamps_of
 from askonce.backends.redis.state import State
@@ -205,7 +205,9 @@ class Stores:
             raise Unreachable("the server of this key cannot be reached")
         script = REMOVE[link.version < (7,)]
         lives = _ms(self._state.settings.tombstone_ttl)
-        head: bytes = await link.run(script, name, tombstone(), lives, HEAD)
+        head: Any = await link.run(script, name, tombstone(), lives, HEAD)
+        if type(head) is not bytes:
+            raise Refused("Redis answered what no script of ours does")
         ledger = self._state.ledger
         ledger.told(key)
         client.publish(client.feed.of_keys([key]), lambda: ledger.owe_key(key))
