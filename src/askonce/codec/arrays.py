@@ -61,7 +61,9 @@ def read_array(reader: "Reader", size: int, dtype: str, shape: list[int]) -> Any
     kind = _dtype(dtype)
     if len(shape) > _DIMENSIONS or not all(type(each) is int and each >= 0 for each in shape):
         raise CodecError("an array has a shape that is none")
-    if math.prod(shape) * kind.itemsize != size:
+    count = math.prod(shape)
+    # Of texts without characters numpy would allocate what none of the bytes account for.
+    if count * kind.itemsize != size or (count > 1 and not kind.itemsize):
         raise CodecError("an array has another size than its shape says")
     numpy: Any = sys.modules["numpy"]
     return numpy.ndarray(shape, kind, _checked(kind, reader.blob(size))).copy()

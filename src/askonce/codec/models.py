@@ -126,5 +126,6 @@ def _described(error: Exception) -> str:
     if name != "ValidationError" or not hasattr(error, "errors"):
         return name
     details = cast("Any", error).errors(include_url=False, include_context=False, include_input=False)
-    where = listed(".".join(map(str, each["loc"])) for each in details)
+    # Deeper places may be keys of dictionaries, which are values as well.
+    where = listed({str(each["loc"][0]) for each in details if each["loc"]})
     return f"{name} at {where}" if where else name

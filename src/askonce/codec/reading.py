@@ -15,6 +15,9 @@ from askonce.codec.writing import FACTORIES
 from askonce.exceptions import CodecError
 
 _ATOMS: Final[frozenset[type]] = frozenset({str, int, float, bool, type(None)})
+_SALTED: Final[frozenset[type]] = frozenset({str, bytes})
+_SAME_HASH: Final = 128
+_LONGEST_NAME: Final = 1000
 
 Node = Any
 
@@ -44,6 +47,9 @@ class Reader:
         return value
 
     def _entry(self, name: str, *names: str) -> tuple[Plan, Names]:
+        # Errors and the log name them.
+        if not all(len(each) <= _LONGEST_NAME and each.isprintable() for each in (name, *names)):
+            raise CodecError("a class or a field is called what none is called")
         plan = self._plan(name)
         if len({*names}) != len(names):
             raise CodecError(f"{plan.name}: a field is named twice")
@@ -75,8 +81,16 @@ class Reader:
 
     def pairs(self, node: list[Node], depth: int, start: int = 1) -> Any:
         """The keys and values in an array, as pairs."""
-        parts = iter(self.parts(node, depth, start))
-        return zip(parts, parts, strict=True)
+        parts = self.parts(node, depth, start)
+        _check_hashes(parts[::2])
+        pairs = iter(parts)
+        return zip(pairs, pairs, strict=True)
+
+    def members(self, node: list[Node], depth: int) -> list[Any]:
+        """The values in an array, which will be a set."""
+        parts = self.parts(node, depth)
+        _check_hashes(parts)
+        return parts
 
     def blob(self, size: int) -> bytes:
         """The next bytes that followed the JSON."""
@@ -97,6 +111,15 @@ class Reader:
 
 def _are_atoms(nodes: Any) -> bool:
     return _ATOMS.issuperset(map(type, nodes))
+
+
+def _check_hashes(keys: list[Any]) -> None:
+    """Refuse many keys of one hash: each is compared with all, during which no other thread runs."""
+    if len(keys) <= _SAME_HASH or _SALTED.issuperset(map(type, keys)):
+        return
+    hashes = [*map(hash, keys)]
+    if len(keys) - len({*hashes}) >= _SAME_HASH and max(Counter(hashes).values()) > _SAME_HASH:
+        raise CodecError("too many of its keys have the same hash")
 
 
 def _deque(reader: Reader, node: list[Node], depth: int) -> Any:
@@ -131,8 +154,8 @@ def _known(build: Callable[..., Any]) -> Callable[[Reader, list[Node], int], Any
 _READERS: Final[dict[str, Callable[[Reader, list[Node], int], Any]]] = {
     "l": Reader.parts,
     "t": lambda reader, node, depth: tuple(reader.parts(node, depth)),
-    "S": lambda reader, node, depth: set(reader.parts(node, depth)),
-    "fs": lambda reader, node, depth: frozenset(reader.parts(node, depth)),
+    "S": lambda reader, node, depth: set(reader.members(node, depth)),
+    "fs": lambda reader, node, depth: frozenset(reader.members(node, depth)),
     "d": lambda reader, node, depth: dict(reader.pairs(node, depth)),
     "od": lambda reader, node, depth: OrderedDict(reader.pairs(node, depth)),
     "ct": _counter,

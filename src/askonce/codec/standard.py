@@ -6,6 +6,7 @@ Each reader takes what hostile bytes may hold and raises whatever it likes; ``de
 import datetime as dt
 import ipaddress
 import pathlib
+import sys
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
@@ -76,10 +77,18 @@ def _zone(value: dt.datetime | dt.time) -> list[Any]:
         name = zone.tzname(None)
         micros = offset // _MICROSECOND
         return [micros if name == dt.timezone(offset).tzname(None) else [micros, name], fold]
+    if type(zone) is _pydantic_zone():
+        seconds = cast("Any", zone.utcoffset(None)) // dt.timedelta(seconds=1)
+        return [[None, seconds], fold]
     raise CodecError(
         f"a time zone of {type(zone).__module__}.{type(zone).__qualname__} cannot be stored; "
         f"use zoneinfo.ZoneInfo or datetime.timezone"
     )
+
+
+def _pydantic_zone() -> Any:
+    """The class of the zones in what pydantic has parsed."""
+    return getattr(sys.modules.get("pydantic_core"), "TzInfo", ...)
 
 
 def _build_zone(zone: Any) -> dt.tzinfo | None:
@@ -89,6 +98,8 @@ def _build_zone(zone: Any) -> dt.tzinfo | None:
         return ZoneInfo(zone)
     if isinstance(zone, list):
         micros, name = cast("list[Any]", zone)
+        if micros is None:
+            return cast("dt.tzinfo", _pydantic_zone()(name))
         return dt.timezone(_MICROSECOND * micros, name)
     return dt.timezone(_MICROSECOND * zone)
 
