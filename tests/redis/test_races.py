@@ -174,16 +174,42 @@ def test_a_change_between_the_read_and_its_reply_leaves_no_copy(proxy, redis_ser
             await theirs.set("key", "old", tags=["tag"])
             await ours.get("other")
             proxy.stall(up=False)
-            sent = proxy.passed[0]
+            before = reads(redis_server)
             reading = asyncio.create_task(ours.get("key"))
-            await until_async(lambda: proxy.passed[0] > sent)
-            # What the server reads from one connection after this, it has read from the other before.
-            await until_async(lambda: reads(redis_server) >= 1)
+            await until_async(lambda: reads(redis_server) > before)
             await CHANGES[change](theirs, "key")
             proxy.flow()
             await reading
             await ours.exists("a key that nobody has")
             assert await ours.get("key", MISS) == ("by hand" if change == "set" else MISS)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_between_a_functions_look_and_the_reply_leaves_no_copy(
+    proxy, redis_server, namespace, change
+):
+    """What is found in Redis was right when it was read; the next call has what counts then."""
+
+    async def scenario():
+        async with caches(proxy, redis_server, namespace=namespace, timeout=5) as (ours, theirs):
+            ours_slow, slow = Slow(ours), Slow(theirs)
+            slow.go_on.set()
+            ours_slow.go_on.set()
+            await slow.call("a")
+            await ours.exists("a key that nobody has")
+            proxy.stall(up=False)
+            before = reads(redis_server)
+            calling = asyncio.create_task(ours_slow.call("a"))
+            await until_async(lambda: reads(redis_server) > before)
+            await CHANGES[change](theirs, slow.key)
+            proxy.flow()
+            assert await calling in ("a1", "by hand")
+            await ours.exists("a key that nobody has")
+            expected = "by hand" if change == "set" else MISS
+            assert await theirs.get(slow.key, MISS) in (expected, "a1")
+            assert await ours.get(slow.key, MISS) == await theirs.get(slow.key, MISS)
 
     asyncio.run(scenario())
 

@@ -323,3 +323,23 @@ def test_what_was_encrypted_for_one_key_or_namespace_counts_under_no_other(redis
             assert await cache.get("mine", MISS) is MISS
 
     asyncio.run(scenario())
+
+
+def test_what_the_server_refuses_to_be_told_stays_owed(start_server):
+    """And does not keep the rest from being told."""
+    server = start_server(acl=[f"user app on >{SECRET} ~app:g ~app:d:may resetchannels {RULE}"])
+
+    async def scenario():
+        config = SecurityConfig(username="app", password=SECRET)
+        options = {"namespace": "app", "heartbeat": 0.05, "security_config": config}
+        async with caches(server, **options) as cache:
+            await cache.set("may", 1)
+            for key in ("may not", "may"):
+                cache.engine_store().remote.owe(key)
+            await until_async(lambda: figures(cache)["owed"] == 1)
+            cache.engine_store().drop_all_copies()
+            assert await cache.get("may", MISS) is MISS
+            server.client().acl_setuser("app", keys=["app:*"])
+            await until_async(lambda: figures(cache)["owed"] == 0)
+
+    asyncio.run(scenario())
