@@ -57,7 +57,7 @@ def parse_address(url: str, security: SecurityConfig | None = None) -> Address:
 
 
 def masked(url: str) -> str:
-    """A URL for people: passwords read ``***``, also one in the query, or where the URL is not well formed."""
+    """A URL for people: passwords read ``***``, also one in the query, or where it is not well formed."""
     before, separator, rest = url.partition("://") if "://" in url else ("", "", url)
     login, at, place = rest.rpartition("@")
     user = re.split(r"[:/?#]", login, maxsplit=1)[0]
@@ -67,9 +67,13 @@ def masked(url: str) -> str:
     return f"{before}{separator}{place}{mark}{'&'.join(map(_masked_part, query.split('&')))}"
 
 
+_SECRETS: Final = ("pass", "pwd", "secret", "token", "auth", "key")
+
+
 def _masked_part(part: str) -> str:
     name, equals, _ = part.partition("=")
-    return f"{name}{equals}***" if "password" in unquote(name).lower() else part
+    is_secret = any(word in unquote(name).lower() for word in _SECRETS)
+    return f"{name}{equals}***" if is_secret else part
 
 
 def _parsed(url: str, security: SecurityConfig | None) -> Address:
@@ -79,6 +83,11 @@ def _parsed(url: str, security: SecurityConfig | None) -> Address:
         raise ConfigurationError(f"redis_url={masked(url)!r} has an unknown form; use one of {_FORMS}")
     if family == "unix" and kind:
         raise ConfigurationError(f"redis_url={masked(url)!r} has an unknown form; use one of {_FORMS}")
+    parts = urlsplit(url)
+    if family != "unix" and "@" in parts.path + parts.fragment:
+        raise ConfigurationError(
+            f"redis_url={masked(url)!r}: signs like / ? # in a password are written %2F %3F %23"
+        )
     tls = (security or SecurityConfig()).uses_tls(family == "rediss")
     if kind:
         topology: Topology = "cluster" if kind == "cluster" else "sentinel"
@@ -88,7 +97,7 @@ def _parsed(url: str, security: SecurityConfig | None) -> Address:
     options: dict[str, Any] = dict(parse_url(url))
     options.pop("connection_class", None)
     _keep_known(options, url)
-    database = urlsplit(url).path.strip("/")
+    database = parts.path.strip("/")
     if family != "unix" and database and not database.isdecimal():  # redis-py takes it for 0
         raise ConfigurationError(f"redis_url={masked(url)!r}: the database {database!r} is no number")
     if family != "unix":
@@ -132,8 +141,10 @@ _KNOWN: Final = frozenset({"host", "port", "path", "db", "username", "password",
 def _keep_known(options: dict[str, Any], url: str) -> None:
     unknown = sorted(options.keys() - _KNOWN)
     if unknown:
+        # With an "@" behind them they may be the end of a password that has a "?" in it.
+        names = "what stands" if "@" in urlsplit(url).query else ", ".join(unknown)
         raise ConfigurationError(
-            f"redis_url={masked(url)!r}: {', '.join(unknown)} in the query would have no effect; known are "
+            f"redis_url={masked(url)!r}: {names} in the query would have no effect; known are "
             f"{', '.join(sorted(_KNOWN))}, the rest are arguments of the cache or of SecurityConfig"
         )
 
