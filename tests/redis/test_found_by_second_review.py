@@ -1,15 +1,20 @@
 """More faults that a review found."""
 
+import asyncio
 import datetime as dt
 
 import numpy as np
 import orjson
 import pydantic
 import pytest
+from processes import HOST, free_port
+from rediskit import caches, figures
 
+from askonce.backends.redis.address import parse_address
+from askonce.backends.redis.cache import GenericRedisCache
 from askonce.codec.shapes import NO_SHAPE, Shape
 from askonce.codec.values import Kind, decode, encode
-from askonce.exceptions import CodecError
+from askonce.exceptions import CodecError, ConfigurationError
 
 
 class Event(pydantic.BaseModel):
@@ -70,3 +75,65 @@ def test_a_refused_model_does_not_show_the_keys_of_its_dictionaries():
     with pytest.raises(CodecError, match=r"ValidationError at by_name\)") as caught:
         decode(Kind.TAGGED, payload, Shape.of(Counts))
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://user:12/hidden@host:6379/0",
+        "redis://user:12#hidden@host",
+        "redis://:12?hidden=x@host",
+        "redis+sentinel://user:12/hidden@host/name",
+        "redis://host/0?pass=hidden",
+    ],
+)
+def test_a_password_that_is_not_written_as_urls_want_it_is_refused_and_not_shown(url):
+    with pytest.raises(ConfigurationError) as caught:
+        parse_address(url)
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_cache_that_is_disabled_is_no_error_and_has_nothing(redis_server, namespace):
+    """Redis is not asked."""
+
+    async def scenario():
+        async with caches(redis_server, redis_server, namespace=namespace, raise_errors=True) as (one, other):
+            await other.set("key", 1)
+            one.enabled = False
+            assert await one.get("key", "default") == "default"
+            assert await one.get_many(["key"]) == {}
+            assert await one.get_or_set("key", lambda: 2) == 2
+            assert not await one.exists("key")
+            assert figures(one)["failures"] == 0
+
+    asyncio.run(scenario())
+
+
+class Unknown:
+    """Nothing that can be stored elsewhere."""
+
+
+def test_a_value_that_only_memory_has_can_be_touched(redis_server, namespace):
+    """As one of a memory cache; it does not leave."""
+
+    async def scenario():
+        async with caches(redis_server, namespace=namespace, l1_ttl=1000) as cache:
+            value = Unknown()
+            assert not await cache.set("key", value, 10)
+            assert await cache.touch("key", 2000)
+            assert await cache.get("key") is value
+            left = await cache.engine_store().get_ttl("key")
+            assert 10 < left <= 1000
+
+    asyncio.run(scenario())
+
+
+def test_a_value_is_touched_in_memory_while_redis_is_away(namespace):
+    async def scenario():
+        async with GenericRedisCache(f"redis://{HOST}:{free_port()}", namespace=namespace) as cache:
+            await cache.set("key", 1, 10)
+            assert await cache.touch("key", 50)
+            assert await cache.get("key") == 1
+            assert await cache.get_ttl("key") > 10
+
+    asyncio.run(scenario())

@@ -57,7 +57,7 @@ def parse_address(url: str, security: SecurityConfig | None = None) -> Address:
 
 
 def masked(url: str) -> str:
-    """A URL for people: passwords read ``***``, also one in the query, or where it is not well formed."""
+    """A URL for people: passwords read ``***``, also in the query, or where it is not well formed."""
     before, separator, rest = url.partition("://") if "://" in url else ("", "", url)
     login, at, place = rest.rpartition("@")
     user = re.split(r"[:/?#]", login, maxsplit=1)[0]

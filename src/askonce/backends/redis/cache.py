@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import weakref
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Final, Literal, TypeVar
 
@@ -125,6 +126,7 @@ class GenericRedisCache(CacheInterface):
         self._raises: Final = raise_errors
         self._drain: Final = parse_age(drain, "drain")
         self._found_there = 0  # by hand, in Redis
+        weakref.finalize(self, self._tier.abandon).atexit = False
 
     def __repr__(self) -> str:
         return f"GenericRedisCache({self._tier.address.shown!r})"
@@ -156,7 +158,9 @@ class GenericRedisCache(CacheInterface):
             if value is not MISS:
                 return value
             place = checked_key(key)
-        if not copies.enabled or not self._tier.reachable:
+        if not copies.enabled:
+            return default
+        if not self._tier.reachable:
             return self._away(default)
         try:
             return await self._read(place, default, as_type)
@@ -243,7 +247,7 @@ class GenericRedisCache(CacheInterface):
     async def get_ttl(self, key: str) -> float | None:
         """Seconds that a key still has to live, ``FOREVER``, or ``None``."""
         left = await self._copies.get_ttl(key)
-        if left is not None and self._copies.longest is None:
+        if not self._copies.enabled or (left is not None and self._copies.longest is None):
             return left
         place = checked_key(key)
         fence = self._copies.open_fence(place)
@@ -259,14 +263,20 @@ class GenericRedisCache(CacheInterface):
         """Let the fresh value of a key live ``ttl`` from now, tags and all; whether there was one."""
         place = checked_key(key)
         seconds = checked_ttl(ttl, self.default_ttl)
-        fence = self._copies.open_fence(place)
+        copies = self._copies
+        fence = copies.open_fence(place)
+        memory_alone = False
         try:
-            return await self._tier.touch(fence, seconds)
+            if await self._tier.touch(fence, seconds):
+                return True
+            memory_alone = True
         except BackendError as error:
-            return self._failed("touch", error, default=False)
+            memory_alone = self._failed("touch", error, default=True)
         finally:
-            self._copies.close_fence(fence)
-            self._copies.drop_copies([place])
+            copies.close_fence(fence)
+            if not memory_alone:
+                copies.drop_copies([place])
+        return await copies.touch(place, seconds)
 
     async def get_many(self, keys: Iterable[str], *, as_type: Any = None) -> dict[str, Any]:
         """The values of those keys that are cached, in the order of the keys, with one question to Redis."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from askonce._types import Entry, Windows
-from askonce.backends.checks import PLAIN_KEY
+from askonce._types import Entry, Ttl, Windows
+from askonce.backends.checks import PLAIN_KEY, checked_ttl
 from askonce.backends.engine import Fence, Found, RemoteTier
 from askonce.backends.memory import InMemoryCache
 from askonce.isolation import copier
@@ -94,6 +94,11 @@ class Copies(InMemoryCache):
         """
         ttl, windows = self._within(ttl, windows)
         return super().fill(fence, value, ttl, tags, copy, windows, age)
+
+    async def touch(self, key: str, ttl: Ttl | None = None) -> bool:
+        """Let a value that memory alone has live on, for as long as a copy may."""
+        seconds, _ = self._within(checked_ttl(ttl, self.default_ttl), None)
+        return await super().touch(key, seconds)
 
     def _within(self, ttl: float, windows: Windows | None) -> tuple[float, Windows | None]:
         longest = self.longest
