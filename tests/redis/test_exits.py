@@ -1,12 +1,13 @@
 """Programs that end: whatever they left open, they end at once and without a word."""
 
 import asyncio
+import gc
 import os
 
 import pytest
 from patience import until_async
 from programs import Nursery, run_alone
-from rediskit import caches, figures
+from rediskit import GenericRedisCache, caches, figures
 
 from askonce import cached
 
@@ -308,5 +309,24 @@ def test_a_cache_that_was_disconnected_connects_when_it_is_used(redis_server, na
                     assert await cache.set("key", number)
                     assert await cache.get("key") == number
                 assert figures(cache)["state"] == "connected"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_a_cache_that_nobody_has_any_more_leaves_no_connection(fresh_server, namespace, is_plain):
+    """A notebook's cell that is run again, or a test that makes its own cache, and neither disconnects."""
+    clients = lambda: fresh_server.client().info("clients")["connected_clients"]  # noqa: E731
+
+    async def scenario():
+        before = clients()
+        for number in range(5):
+            cache = GenericRedisCache(fresh_server.url, namespace=namespace)
+            call = asyncio.to_thread(cache.sync.set, "key", number) if is_plain else cache.set("key", number)
+            assert await call
+        assert clients() > before
+        del cache, call
+        gc.collect()
+        await until_async(lambda: clients() <= before)
 
     asyncio.run(scenario())

@@ -459,6 +459,12 @@ class RedisTier:
                 for closed in elsewhere:
                     await closed.wait()
 
+    def abandon(self) -> None:
+        """Close what nobody will use any more; the collector calls this in any thread, without a lock."""
+        for loop, client in list(self._clients.items()):
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and its connections are too
+                loop.call_soon_threadsafe(client.close)
+
     def begin_anew(self) -> None:
         """Leave the parent's connections alone, in a forked child."""
         self._lock = threading.Lock()
