@@ -85,19 +85,19 @@ def test_a_token_without_end_has_none(run):
 def test_a_life_is_only_ever_made_longer(run):
     """Of two who ask for different ends the later one counts, whoever comes first."""
     run.redis.set("key", "token", px=10_000)
-    run(EXTEND, 5_000, 10_000)
+    assert run(EXTEND, 5_000, 10_000) <= 10_000
     assert run.redis.pttl("key") <= 10_000
-    run(EXTEND, 50_000, 100_000)
+    assert run(EXTEND, 50_000, 100_000) == 100_000
     assert 50_000 < run.redis.pttl("key") <= 100_000
-    run(EXTEND, b"", b"")
+    assert run(EXTEND, b"", b"") == -1
     assert run.redis.pttl("key") == -1
-    run(EXTEND, 5_000, 10_000)
+    assert run(EXTEND, 5_000, 10_000) == -1
     assert run.redis.pttl("key") == -1
 
 
 def test_what_is_not_there_is_not_prolonged(run):
     """Nothing is made by it."""
-    assert run(EXTEND, 5_000, 10_000) == 0
+    assert run(EXTEND, 5_000, 10_000) == -2
     assert not run.redis.exists("key")
 
 
