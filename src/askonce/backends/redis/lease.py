@@ -1,6 +1,7 @@
 """The right to compute a key while other processes wait: a key in Redis that somebody holds for a while."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -75,14 +76,16 @@ async def take_lease(
         client: of the running loop.
         fence: of the flight; it has looked.
         read: looks again.
-        wait: whether to wait for a holder.
+        wait: whether to wait for a holder. Nobody waits for longer than a tombstone lives, which is longer
+            than any function runs: holders in two processes that wait for each other end so.
 
     Raises:
         BackendError: Redis cannot be asked.
     """
     names = state.names
     keys = (names.lease(fence.key), names.data(fence.key))
-    while True:
+    deadline = time.monotonic() + state.settings.tombstone_ttl
+    while time.monotonic() < deadline:
         news = _News(state, keys)
         try:
             lease = await _try(state, client, keys[0])
@@ -91,9 +94,11 @@ async def take_lease(
             found = await _newer(fence, read, lease)
             if found is not None or lease is not None:
                 return found or lease
+            fence.looking = True  # what the holder stores is no reason to keep nothing of it
             await news.wait()
         finally:
             news.end()
+    return None
 
 
 class _News:
