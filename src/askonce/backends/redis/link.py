@@ -205,7 +205,7 @@ class Link(asyncio.Protocol):
                         on_reply(reply)
                     if future is not None and not future.done():
                         future.set_result(reply)
-        except (self._protocol_error, IndexError) as error:
+        except (self._protocol_error, IndexError, MemoryError) as error:
             self.lose(LinkLost(f"Redis sent what cannot be a reply: {type(error).__name__}"))
         else:
             if reader.len() > self._limit:
