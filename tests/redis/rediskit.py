@@ -8,18 +8,24 @@ import sys
 import threading
 from pathlib import Path
 
+from patience import until_async
+
 from askonce.backends.redis.cache import GenericRedisCache
 
 HERE = Path(__file__).parent
 
 
 @contextlib.asynccontextmanager
-async def caches(*servers, **options):
-    """Connected caches of one namespace, one for each server or URL that is named."""
+async def caches(*servers, patient=True, **options):
+    """Connected caches of one namespace, one for each server or URL that is named.
+
+    On a busy machine a first attempt may fail; without patience they begin as they are.
+    """
     made = [GenericRedisCache(getattr(server, "url", server), **options) for server in servers]
     try:
         for cache in made:
             await cache.connect()
+            await until_async(lambda cache=cache: not patient or figures(cache)["state"] == "connected")
         yield made[0] if len(made) == 1 else made
     finally:
         for cache in made:

@@ -170,7 +170,7 @@ def test_each_of_these_rights_is_needed(guarded):
         config = SecurityConfig(username="less", password=SECRET)
         options = {"namespace": "app", "lease_ttl": 0.05, "security_config": config, "timeout": 0.2}
         try:
-            async with caches(guarded.url, guarded.url, **options) as both:
+            async with caches(guarded.url, guarded.url, patient=False, **options) as both:
                 await all_of_it(*both)
                 await comes_back(guarded, both[0], "less")
         except AssertionError:
