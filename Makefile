@@ -28,7 +28,9 @@ demo: $(VENV)/demo.done ## Summarise, key-word and question real documents, twic
 test: $(VENV)/test.done ## Run the tests, with coverage
 	$(BIN)/python -m coverage erase
 	@echo "tests/redis, against real servers, run beside the others; what they say comes at the end"
-	@$(BIN)/python -m coverage run -m pytest tests/redis >.redis-tests.log 2>&1 & redis=$$!; \
+	@( $(BIN)/python -m pytest tests/redis/chaos; chaos=$$?; \
+	$(BIN)/python -m coverage run -m pytest tests/redis --ignore=tests/redis/chaos && exit $$chaos \
+	) >.redis-tests.log 2>&1 & redis=$$!; \
 	$(BIN)/python -m coverage run -m pytest --ignore=tests/redis; core=$$?; \
 	wait $$redis; code=$$?; cat .redis-tests.log; exit $$((core + code))
 	$(BIN)/python -m coverage combine --quiet

@@ -339,9 +339,19 @@ class Client:
         code = str(error).partition(" ")[0]
         if code == "READONLY":
             link.lose(LinkLost("the server has become a replica"))
-        elif code == "MOVED" and self._topology == "cluster" and not self._astray:
+        elif code == "MOVED" and not self._astray and not self._follow(link, str(error)):
             self._astray = True
             self._reopen_in(_SOON)
+
+    def _follow(self, link: Link, error: str) -> bool:
+        """Go where ``MOVED slot host:port`` says, if a connection leads there; no host means its own."""
+        try:
+            _, slot, place = error.split(" ")[:3]
+            host, _, port = place.rpartition(":")
+            node = (host or link.node[0], int(port))
+            return not isinstance(self._fleet, Swarm) or self._fleet.moved(int(slot), node)
+        except (ValueError, IndexError):  # no server of a cluster says so
+            return True
 
     def _fail(self, reason: str) -> None:
         first = self._state.breaker.closed

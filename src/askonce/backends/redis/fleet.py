@@ -208,6 +208,16 @@ class Swarm:
             everything=orphaned(names.generation),
         )
 
+    def moved(self, slot: int, node: Node) -> bool:
+        """Note who has a slot now, as its last owner said; whether that one is known.
+
+        The others may hear of it only later: whoever asks them now would be sent to the last owner again.
+        """
+        if not self._owners or not self._lives(node):
+            return False
+        self._owners[slot] = node
+        return True
+
     def has(self, node: Node, key: bytes) -> bool:
         """Whether a node is the primary of a key."""
         from redis.crc import key_slot
