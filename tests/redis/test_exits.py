@@ -132,6 +132,8 @@ PROGRAMS = {
         asyncio.run(main())
     """,
     "a signal in the middle": """
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
+
         async def forever():
             await use()
             os.kill(os.getpid(), signal.SIGINT)
