@@ -147,7 +147,7 @@ def test_a_user_that_may_not_do_what_it_takes_is_told_what(fresh_server, namespa
 
     async def scenario(user):
         url = f"redis://{user}:pw@{HOST}:{fresh_server.port}"
-        async with caches(url, namespace=namespace) as cache:
+        async with caches(url, patient=False, namespace=namespace) as cache:
             await cache.get(KEY)
             reasons[user] = [line.reason for line in caplog.records if line.event.startswith("redis_")][-1]
 
@@ -165,7 +165,7 @@ def test_a_service_that_forbids_tracking_is_told_of_the_other_feed(fresh_server,
     url = f"redis://managed:pw@{HOST}:{fresh_server.port}"
 
     async def reason(feed):
-        async with caches(url, namespace=namespace, feed=feed) as cache:
+        async with caches(url, patient=feed == "pubsub", namespace=namespace, feed=feed) as cache:
             return figures(cache)["reason"]
 
     assert 'feed="pubsub"' in asyncio.run(reason("tracking"))

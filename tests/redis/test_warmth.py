@@ -39,6 +39,11 @@ def test_a_cluster_that_lost_what_entries_depend_on_shares_again(redis_cluster, 
         calls.append(x)
         return x
 
+    def knows_what_is_there(cache):
+        there = redis_cluster.client().get(f"{namespace}:{lost}")
+        tokens = cache._tier.state.tokens
+        return (tokens.generation if lost == "g" else tokens.get(lost[2:])) in (None, there)
+
     async def scenario():
         options = {"namespace": namespace, "heartbeat": 0.02}
         async with caches(redis_cluster, redis_cluster, **options) as (one, other):
@@ -46,6 +51,7 @@ def test_a_cluster_that_lost_what_entries_depend_on_shares_again(redis_cluster, 
             await ours(0)
             redis_cluster.client().delete(f"{namespace}:{lost}")
             await until_async(lambda: not has_copy(one, ours.key(0)))
+            await until_async(lambda: knows_what_is_there(one) and knows_what_is_there(other))
             for x in (1, 2, 3):
                 assert await ours(x) == await theirs(x) == x
 
