@@ -44,6 +44,7 @@ class Ledger:
         self._recent: Final[deque[tuple[float, str, bool]]] = deque(maxlen=_MOST_RECENT)
         self._cleared = -math.inf
         self.overflows = 0
+        self.payments = 0
 
     def __len__(self) -> int:
         return len(self._keys) + len(self._tags) + (self._everything > 0)
@@ -94,6 +95,7 @@ class Ledger:
                         del book[name]
             if self._everything == debts.everything:
                 self._everything = 0
+            self.payments += 1
 
     def told(self, key: str) -> None:
         """Note that Redis knows of a key; ``owe_recent`` doubts it again."""

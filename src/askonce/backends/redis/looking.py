@@ -74,12 +74,14 @@ class Question(NamedTuple):
         link: the connection over which it was asked.
         answer: what comes of it.
         epoch: of ``Tokens`` when it was asked.
+        payments: of the ledger when it was asked.
     """
 
     name: bytes
     link: Link
     answer: "asyncio.Future[Any]"
     epoch: int
+    payments: int
 
 
 class Reply:
@@ -155,7 +157,7 @@ class Looks:
         if fence.tags:
             for tag in self._state.tokens.missing(fence.tags):
                 self._ask_token(client, tag)
-        return Question(name, link, answer, epoch)
+        return Question(name, link, answer, epoch, self._state.ledger.payments)
 
     def question(self, client: Client, key: str) -> Question:
         """Send the question for a key that somebody reads by hand.
@@ -168,7 +170,7 @@ class Looks:
         if link is None:
             raise Unreachable("the server of this key cannot be reached")
         answer = link.send(b"%b%d\r\n%b%b" % (self._before, len(name), name, self._after))
-        return Question(name, link, answer, self._state.tokens.epoch)
+        return Question(name, link, answer, self._state.tokens.epoch, self._state.ledger.payments)
 
     def glance(self, question: Question, fence: Fence, data: bytes) -> Glance | None:
         """What a common entry holds that counts; ``None`` where ``judge`` has to look closer."""
@@ -188,6 +190,8 @@ class Looks:
         generation = tokens.generation
         section = self._section(tags) if tags else b""
         if generation is None or section is None or type(data) is not bytes or len(state.ledger):
+            return None
+        if question.payments != state.ledger.payments:
             return None
         return state.framing.glance(data, question.name, generation, section)
 
@@ -214,9 +218,12 @@ class Looks:
             BackendError: it is no value, or there was no answer about its tags.
         """
         state = self._state
+        while question.payments != state.ledger.payments:  # read before Redis was told, and doubted no more
+            question = self.ask(client, fence)
+            data = checked(await question.answer)
         if type(data) is not bytes:
             raise Refused("Redis answered what cannot be a value")
-        name, link, _, epoch = question
+        name, link, _, epoch, _ = question
         generation = state.tokens.generation or await self.generation(client)
         note = fence.note = Note(data, generation, epoch)
         frame, reason = self._parsed(data, name, generation, link)
